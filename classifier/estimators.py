@@ -1,0 +1,207 @@
+"""Fitted estimators as plain arrays: what scikit-learn learned, evaluated with numpy alone.
+
+A stored model is thus data, not code, loads without scikit-learn, and scores a batch in a few array operations. Each class has
+`fit`-free construction `from_sklearn`, `arrays` to be stored, and `from_arrays` to come back.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Arrays = Mapping[str, NDArray[Any]]
+
+_CLIP = 5.0  # standard deviations beyond which an input is no further out
+_ROWS = 4096  # rows scored at once, which bounds memory
+
+
+def softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the probabilities of scores, row by row, shape (rows, classes)."""
+    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), np.float32)
+
+
+@dataclass(frozen=True)
+class BucketWeights:
+    """A multinomial logistic regression over hashed binary features scaled to unit length.
+
+    `weights` has shape (buckets, classes), `bias` (classes,).
+    """
+
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    @classmethod
+    def from_sklearn(cls, estimator: Any, columns: NDArray[np.int64], buckets: int) -> Self:
+        """Take over a fitted `LogisticRegression` whose features are the given buckets."""
+        weights = np.zeros((buckets, len(estimator.classes_)), np.float32)
+        weights[columns] = estimator.coef_.T.astype(np.float16)
+        return cls(weights, estimator.intercept_.astype(np.float32))
+
+    def predict_proba(self, buckets: NDArray[np.int64], rows: NDArray[np.int64], count: int) -> NDArray[np.float32]:
+        """Return class probabilities, shape (count, classes), of rows given as distinct (row, bucket) pairs."""
+        classes = self.weights.shape[1]
+        picked = self.weights[buckets]
+        scores = np.stack([np.bincount(rows, picked[:, number], minlength=count) for number in range(classes)], axis=1)
+        scores /= np.sqrt(np.maximum(1.0, np.bincount(rows, minlength=count)))[:, None]
+        return softmax((scores + self.bias).astype(np.float32))
+
+    def known(self, buckets: NDArray[np.int64], rows: NDArray[np.int64], count: int) -> NDArray[np.float32]:
+        """Return the share of each row's buckets that were met in training, shape (count,)."""
+        total = np.bincount(rows, minlength=count)
+        return np.asarray(np.bincount(rows, self._met[buckets], minlength=count) / np.maximum(1, total), np.float32)
+
+    @cached_property
+    def _met(self) -> NDArray[np.bool_]:
+        return (self.weights != 0).any(axis=1)
+
+    def arrays(self) -> Arrays:
+        """Return what is stored; weights in half precision, which is how they are used."""
+        return {"weights": self.weights.astype(np.float16), "bias": self.bias}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """Come back from what `arrays` gave."""
+        return cls(arrays["weights"].astype(np.float32), arrays["bias"].astype(np.float32))
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The mean of several perceptrons with one hidden layer of rectified units, over standardised inputs.
+
+    With n networks, d inputs, h units and c classes: `mean`, `scale` (d,); `hidden` (n, d, h); `hidden_bias` (n, h); `out` (n, h, c); `out_bias` (n, c).
+    `temperature` divides the logarithms of the mean probabilities (Guo et al., 2017).
+    """
+
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    hidden: NDArray[np.float32]
+    hidden_bias: NDArray[np.float32]
+    out: NDArray[np.float32]
+    out_bias: NDArray[np.float32]
+    temperature: float = 1.0
+
+    @classmethod
+    def from_sklearn(cls, scaler: Any, estimators: Sequence[Any], temperature: float = 1.0) -> Self:
+        """Take over a fitted `StandardScaler` and `MLPClassifier`s with one hidden layer and over two classes."""
+        return cls(
+            scaler.mean_.astype(np.float32),
+            scaler.scale_.astype(np.float32),
+            np.stack([estimator.coefs_[0] for estimator in estimators]).astype(np.float32),
+            np.stack([estimator.intercepts_[0] for estimator in estimators]).astype(np.float32),
+            np.stack([estimator.coefs_[1] for estimator in estimators]).astype(np.float32),
+            np.stack([estimator.intercepts_[1] for estimator in estimators]).astype(np.float32),
+            temperature,
+        )
+
+    def predict_proba(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return class probabilities, shape (rows, classes), of inputs (rows, d)."""
+        parts = [self._part(inputs[start : start + _ROWS]) for start in range(0, len(inputs), _ROWS)]
+        return np.concatenate(parts) if parts else np.zeros((0, self.out.shape[2]), np.float32)
+
+    def _part(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        scaled = standardise(inputs, self.mean, self.scale)
+        mean = np.zeros((len(inputs), self.out.shape[2]), np.float32)
+        for hidden, hidden_bias, out, out_bias in zip(self.hidden, self.hidden_bias, self.out, self.out_bias, strict=True):
+            mean += softmax(np.maximum(scaled @ hidden + hidden_bias, 0.0) @ out + out_bias)
+        return softmax(np.log(np.maximum(mean / len(self.hidden), 1e-7)) / np.float32(self.temperature))
+
+    def arrays(self) -> Arrays:
+        """Return what is stored."""
+        names = ("mean", "scale", "hidden", "hidden_bias", "out", "out_bias")
+        return {**{name: getattr(self, name) for name in names}, "temperature": np.array(self.temperature)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """Come back from what `arrays` gave."""
+        values: dict[str, Any] = dict(arrays)
+        return cls(**{**values, "temperature": float(values["temperature"])})
+
+
+def standardise(inputs: NDArray[np.float32], mean: NDArray[Any], scale: NDArray[Any]) -> NDArray[np.float32]:
+    """Return inputs in standard deviations from the mean, clipped to what training is likely to have seen."""
+    return np.clip((inputs - mean.astype(np.float32)) / scale.astype(np.float32), -_CLIP, _CLIP)
+
+
+@dataclass(frozen=True)
+class Trees:
+    """Boosted binary trees of at most 8 leaves, all splits of all trees compared at once.
+
+    After QuickScorer (Lucchese et al., 2015): each split that a row fails rules out the leaves of its left branch, and the leaf
+    reached is the first one left. With t trees: `features`, `thresholds` and `masks` (t, 7), `values` (t, 8), `bias` a number.
+    """
+
+    features: NDArray[np.int16]
+    thresholds: NDArray[np.float32]
+    masks: NDArray[np.uint8]
+    values: NDArray[np.float32]
+    bias: float
+
+    LEAVES = 8
+
+    @classmethod
+    def from_sklearn(cls, estimator: Any) -> Self:
+        """Take over a fitted binary `HistGradientBoostingClassifier` with `max_leaf_nodes` up to 8, numbers only, none missing."""
+        grown = [predictors[0].nodes for predictors in estimator._predictors]
+        features = np.zeros((len(grown), cls.LEAVES - 1), np.int16)
+        thresholds = np.full(features.shape, np.inf, np.float32)
+        masks = np.full(features.shape, 0xFF, np.uint8)
+        values = np.zeros((len(grown), cls.LEAVES), np.float32)
+        for tree, nodes in enumerate(grown):
+            splits = _Splits()
+            _walk(nodes, 0, splits)
+            for place, (feature, threshold, first, last) in enumerate(splits.found):
+                features[tree, place] = feature
+                # Splits compare in double precision; the nearest single below keeps every single-precision input on its side.
+                single = np.float32(threshold)
+                thresholds[tree, place] = single if single <= threshold else np.nextafter(single, np.float32(-np.inf))
+                masks[tree, place] = 0xFF & ~sum(1 << leaf for leaf in range(first, last))
+            values[tree, : len(splits.leaves)] = splits.leaves
+        return cls(features, thresholds, masks, values, float(np.ravel(estimator._baseline_prediction)[0]))
+
+    def decision_function(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the log odds, shape (rows,), of inputs (rows, columns)."""
+        parts = [self._part(inputs[start : start + _ROWS // 8]) for start in range(0, len(inputs), _ROWS // 8)]
+        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+    def _part(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        failed = inputs.T[self.features.ravel()] > self.thresholds.ravel()[:, None]
+        open_leaves = np.where(failed, self.masks.ravel()[:, None], np.uint8(0xFF)).reshape(*self.features.shape, len(inputs))
+        leaf = _LOWEST_BIT[np.bitwise_and.reduce(open_leaves, axis=1)]
+        trees = np.arange(len(self.values))[:, None]
+        return np.asarray(self.bias + self.values[trees, leaf].sum(axis=0), np.float32)
+
+    def arrays(self) -> Arrays:
+        """Return what is stored."""
+        names = ("features", "thresholds", "masks", "values")
+        return {**{name: getattr(self, name) for name in names}, "bias": np.array(self.bias)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """Come back from what `arrays` gave."""
+        values: dict[str, Any] = dict(arrays)
+        return cls(**{**values, "bias": float(values["bias"])})
+
+
+_LOWEST_BIT = np.array([(byte & -byte).bit_length() - 1 if byte else 0 for byte in range(256)], np.intp)
+
+
+class _Splits:
+    def __init__(self) -> None:
+        self.found: list[tuple[int, float, int, int]] = []
+        self.leaves: list[float] = []
+
+
+def _walk(nodes: Any, number: int, splits: _Splits) -> None:
+    """Collect a tree's leaves from left to right, and for each split the leaves that its left branch holds."""
+    node = nodes[number]
+    if node["is_leaf"]:
+        splits.leaves.append(float(node["value"]))
+        return
+    first = len(splits.leaves)
+    _walk(nodes, int(node["left"]), splits)
+    splits.found.append((int(node["feature_idx"]), float(node["num_threshold"]), first, len(splits.leaves)))
+    _walk(nodes, int(node["right"]), splits)

@@ -1,0 +1,69 @@
+"""The model: raw paragraphs in, calibrated label probabilities out.
+
+Three estimators share the work. The *wording* model reads each paragraph by itself and says what part its wording plays
+(`context.ROLES`). The *context* model says which label the paragraph has within its own story. The *break* model finds where
+the page turns to another story, which is a run to the end: from there on all that would be story is promo. Its answer is a
+distribution over the gaps of the article and "nowhere", so the final probabilities are the mixture of what holds before and behind the break.
+
+Tried and left out: a Markov chain over the labels (smooths away short residue, damages fewer articles but removes less);
+one context model for both questions (promo creeps into late paragraphs of clean articles); a perceptron as break model (more false breaks than trees).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.context import break_inputs, context_inputs
+from classifier.estimators import BucketWeights, Networks, Trees
+from classifier.features import CommonStems, describe
+from classifier.labels import LABELS, Label
+from classifier.ngrams import find_ngrams, find_words
+from classifier.paragraphs import TextBatch
+from classifier.segments import Segments
+
+_CORE, _PROMO = LABELS.index(Label.CORE), LABELS.index(Label.PROMO)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model; immutable, and safe to share between threads."""
+
+    identifier: str
+    common: CommonStems
+    wording: BucketWeights
+    breaks: Trees
+    context: Networks
+
+    def predict_proba(self, batch: TextBatch) -> NDArray[np.float32]:
+        """Return the probability of each of `LABELS` for all paragraphs, shape (paragraphs, len(LABELS)); rows sum to 1."""
+        if not len(batch.starts):
+            return np.zeros((0, len(LABELS)), np.float32)
+        segments = Segments(batch.bounds)
+        words = find_words(batch)
+        ngrams = find_ngrams(batch, words)
+        features = describe(batch, words, self.common)
+        roles = self.wording.predict_proba(ngrams.buckets, ngrams.paragraph, len(features))
+        known = self.wording.known(ngrams.buckets, ngrams.paragraph, len(features))
+        own = self.context.predict_proba(context_inputs(features, roles, known, segments))
+        odds = self.breaks.decision_function(break_inputs(features, roles, segments))
+        return mix_break(own, behind_break(odds, segments))
+
+
+def behind_break(log_odds: NDArray[np.float32], segments: Segments) -> NDArray[np.float64]:
+    """Return the probability that another story has begun at or before each paragraph, shape (paragraphs,).
+
+    `log_odds` are those of a break at the gap before each paragraph; an article has one break or none, and none before its
+    first paragraph.
+    """
+    weight = np.exp(np.clip(log_odds.astype(np.float64), -30.0, 30.0))
+    weight[segments.index == 0] = 0.0
+    return np.asarray((segments.before(weight) + weight) / (1.0 + segments.total(weight)))
+
+
+def mix_break(own: NDArray[np.float32], behind: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the label probabilities when `own` holds before the break and, behind it, story counts as promo."""
+    mixed = own.astype(np.float64)
+    mixed[:, _PROMO] += behind * mixed[:, _CORE]
+    mixed[:, _CORE] *= 1.0 - behind
+    return mixed.astype(np.float32)

@@ -1,0 +1,134 @@
+"""Hashed character and word n-grams of many paragraphs at once, as flat arrays.
+
+An n-gram's hash is a polynomial over its folded code points, taken modulo 2**64 by plain unsigned overflow
+(as in Rabin & Karp, 1987) and mixed with the finaliser of splitmix64 (Steele et al., 2014); no Python loop touches
+a character.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.characters import DIGIT, LETTER, SOLO, folded, kinds
+from classifier.paragraphs import TextBatch
+
+BITS = 18
+"""Number of hash bits: n-grams fall into 2**BITS buckets."""
+
+CHARACTER_SIZES = (2, 3, 4)
+HEAD = 40
+"""Character n-grams are taken from this many first characters of a paragraph..."""
+TAIL = 24
+"""...and this many last ones: furniture shows at the edges, the middle of a long paragraph is topic."""
+
+_BOUNDARY = np.uint64(1)
+_PRIME = np.uint64(0x100000001B3)
+_LONGEST_WORD = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of a batch in order: shape (words,) each.
+
+    A word is a run of letters, marks and digits; every letter of a script without spaces is a word of its own.
+    `hashes` are of the whole folded word, `starts` and `ends` are offsets into `TextBatch.codes`, `paragraph` the paragraph it stands in.
+    """
+
+    hashes: NDArray[np.uint64]
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    paragraph: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class NGrams:
+    """The distinct n-grams of each paragraph of a batch: bucket and paragraph of each, ordered by both."""
+
+    buckets: NDArray[np.int64]
+    paragraph: NDArray[np.int64]
+
+
+def mix(values: NDArray[np.uint64], salt: int = 0) -> NDArray[np.uint64]:
+    """Return the values scattered over all 64 bits; another salt scatters them otherwise."""
+    mixed = values + np.uint64((salt * 0x9E3779B97F4A7C15) % 2**64)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+def find_words(batch: TextBatch) -> Words:
+    """Return the words of all paragraphs of a batch."""
+    kind = kinds()[batch.codes]
+    inside = (kind & (LETTER | DIGIT)) != 0
+    solo = (kind & SOLO) != 0
+    first = inside.copy()
+    first[1:] &= ~inside[:-1] | solo[1:] | solo[:-1]
+    paragraph_start = batch.starts[inside[batch.starts]]
+    first[paragraph_start] = True  # a glued line's pieces share no word
+    starts = np.flatnonzero(first)
+    positions = np.flatnonzero(inside)
+    if not len(starts):
+        empty = np.zeros(0, np.int64)
+        return Words(np.zeros(0, np.uint64), empty, empty, empty)
+    of_word = np.cumsum(first)[positions] - 1
+    lengths = np.bincount(of_word, minlength=len(starts))
+    place = np.minimum(positions - starts[of_word], _LONGEST_WORD - 1)
+    powers = np.cumprod(np.full(_LONGEST_WORD, _PRIME))
+    terms = folded()[batch.codes[positions]].astype(np.uint64) * powers[place]
+    hashes = np.add.reduceat(terms, np.searchsorted(positions, starts))
+    return Words(hashes, starts, starts + lengths, np.searchsorted(batch.starts, starts, side="right") - 1)
+
+
+def find_ngrams(batch: TextBatch, words: Words) -> NGrams:
+    """Return the character n-grams of each paragraph's edges, its words, and its first and last words as such."""
+    parts = [*_character_ngrams(batch), *_word_ngrams(words, len(batch.starts))]
+    hashes = np.concatenate([hashes for hashes, _ in parts])
+    paragraph = np.concatenate([paragraph for _, paragraph in parts])
+    keys = np.unique((paragraph << BITS) | (hashes >> np.uint64(64 - BITS)).astype(np.int64))
+    return NGrams(keys & (2**BITS - 1), keys >> BITS)
+
+
+_Hashed = tuple[NDArray[np.uint64], NDArray[np.int64]]
+
+
+def _character_ngrams(batch: TextBatch) -> list[_Hashed]:
+    lengths = batch.ends - batch.starts
+    short = lengths <= HEAD + TAIL
+    # Each window is laid out as boundary, characters, boundary: n-grams see where a paragraph begins and ends.
+    head = np.where(short, lengths, HEAD)
+    window_starts = np.concatenate([batch.starts, (batch.ends - TAIL)[~short]])
+    window_lengths = np.concatenate([head, np.full(np.count_nonzero(~short), TAIL)])
+    window_paragraph = np.concatenate([np.arange(len(lengths)), np.flatnonzero(~short)])
+    laid = window_lengths + 2
+    laid_starts = np.cumsum(laid) - laid
+    window = np.repeat(np.arange(len(laid)), laid)
+    place = np.arange(len(window)) - laid_starts[window]
+    source = np.clip(window_starts[window] + place - 1, 0, len(batch.codes) - 1)
+    symbols = folded()[batch.codes[source]].astype(np.uint64)
+    symbols[place == 0] = _BOUNDARY
+    symbols[place == window_lengths[window] + 1] = _BOUNDARY
+    # The inner edge of a head or tail is no boundary: its n-grams are dropped with those that cross windows.
+    usable_start = np.where(window_paragraph[window] == window, 0, 1)
+    usable_end = np.where(short[window_paragraph[window]] | (window >= len(lengths)), laid[window], laid[window] - 1)
+    found = []
+    rolled = symbols.copy()
+    for size in range(2, max(CHARACTER_SIZES) + 1):
+        rolled = rolled[:-1] * _PRIME + symbols[size - 1 :]
+        if size not in CHARACTER_SIZES or not len(rolled):
+            continue
+        count = len(rolled)
+        whole = (place[:count] >= usable_start[:count]) & (place[:count] + size <= usable_end[:count])
+        found.append((mix(rolled[whole], salt=size), window_paragraph[window[:count][whole]]))
+    return found
+
+
+def _word_ngrams(words: Words, paragraphs: int) -> list[_Hashed]:
+    single = (mix(words.hashes, salt=11), words.paragraph)
+    together = words.paragraph[1:] == words.paragraph[:-1]
+    pair = (mix(words.hashes[:-1] * _PRIME + words.hashes[1:], salt=12)[together], words.paragraph[1:][together])
+    first = np.diff(words.paragraph, prepend=-1) != 0
+    last = np.diff(words.paragraph, append=paragraphs) != 0
+    opening = (mix(words.hashes[first], salt=13), words.paragraph[first])
+    closing = (mix(words.hashes[last], salt=14), words.paragraph[last])
+    return [single, pair, opening, closing]

@@ -1,0 +1,124 @@
+"""Raw text to paragraphs: lossless spans, one for each line, and a line cut where it glues kinds together.
+
+A line is cut after the attribution of an embedded post (`— Name (@handle) September 19, 2023`, in the date forms
+of many languages), after a post's link stubs, at wide gaps (three spaces and more) and, when it is longer than
+`LONG_LINE` or holds a post beside other text, between its sentences. Nothing is normalised and nothing is lost:
+spans are in order, do not overlap and hold every character that is not white space.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import sentencex
+from numpy.typing import NDArray
+
+from classifier.characters import BREAK, WHITE, code_points, kinds
+
+LONG_LINE = 1000
+"""Code points from which a line is cut into sentences; of single real paragraphs one in a hundred is longer."""
+
+LONG_POST_LINE = 280
+"""The same for a line in which the text of a post ends: longer than a post, so more than the post stands in it."""
+
+WIDE_GAP = 3
+"""White characters in a row, within a line, from which they stand for a lost line break."""
+
+_DAY_OR_YEAR = r"\d{1,4}"
+_MONTH = r"[^\W\d_][^\s\d()@]{0,15}"
+_DATE = (
+    rf"(?:{_MONTH}[ \xa0]{{1,2}}\d{{1,2}}(?:st|nd|rd|th)?[,،、]?[ \xa0]\d{{4}}"  # September 19, 2023
+    rf"|\d{{1,2}}(?:st|nd|rd|th|\.|er|º|ª)?,?[ \xa0](?:(?:de|di|du|tháng|of)[ \xa0])?(?:{_MONTH}|\d{{1,2}})[,،.]?[ \xa0](?:(?:de|del)[ \xa0])?\d{{4}}(?:[ \xa0](?:г|р)\.)?"
+    r"|\d{4}[ \xa0]?[年년][ \xa0]?\d{1,2}[ \xa0]?[月월][ \xa0]?\d{1,2}[ \xa0]?[日일]"
+    rf"|\d{{4}}\.?[ \xa0](?:m\.|gada)?[ \xa0]?(?:\d{{1,2}}\.[ \xa0])?{_MONTH}(?:[ \xa0]\d{{1,2}}\.?(?:[ \xa0]d\.)?)?"  # 2023. szeptember 19.
+    r"|\d{1,4}[./-]\d{1,2}[./-]\d{1,4})"
+)
+POST_ATTRIBUTION = re.compile(rf"[—–―-][ \xa0]?[^\n—–―]{{0,120}}?\(@\w{{1,30}}\)[\u200e\u200f\u202a-\u202e\u2066-\u2069]*[ \xa0]?{_DATE}")
+POST_LINK = re.compile(r"(?:https?://)?(?:pic\.twitter\.com|pic\.x\.com|\bt\.co)/[A-Za-z0-9]{10}")
+_POST_END = re.compile(rf"(?:{POST_ATTRIBUTION.pattern}|{POST_LINK.pattern})(?:\s*(?:{POST_ATTRIBUTION.pattern}|{POST_LINK.pattern}))*")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class TextBatch:
+    """Many texts as one array, and the paragraphs in it.
+
+    `joined` is all texts, a line break behind each, and `codes` its code points; text `i` begins at `offsets[i]`, and
+    `offsets` has one entry more than there are texts. Paragraph `j` is `codes[starts[j]:ends[j]]`, belongs to text `article[j]`
+    and stands on line `line[j]` (numbered through the batch: pieces of one glued line share it).
+    """
+
+    joined: str
+    codes: NDArray[np.uint32]
+    offsets: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    article: NDArray[np.int64]
+    line: NDArray[np.int64]
+
+    @property
+    def bounds(self) -> NDArray[np.int64]:
+        """First paragraph of each text, and the number of paragraphs at the end: shape (texts + 1,)."""
+        return np.searchsorted(self.article, np.arange(len(self.offsets)))
+
+
+def split_paragraphs(text: str) -> list[tuple[int, int]]:
+    """Return the paragraphs of a raw text as `(start, end)` spans of code points, lossless and in order."""
+    batch = split_batch([text])
+    return list(zip(batch.starts.tolist(), batch.ends.tolist(), strict=True))
+
+
+def split_batch(texts: Sequence[str]) -> TextBatch:
+    """Split many texts at once; the spans of each are what `split_paragraphs` gives for it alone."""
+    joined = "".join(f"{text}\n" for text in texts)
+    codes = code_points(joined)
+    offsets = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum([len(text) + 1 for text in texts], out=offsets[1:])
+    kind = kinds()[codes]
+    breaks = (kind & BREAK) != 0
+    inked = np.flatnonzero((kind & WHITE) == 0)  # a line without ink is no paragraph
+
+    border = np.zeros(len(codes), bool)
+    border[_post_ends(joined)] = True
+    border[_wide_gaps(inked)] = True
+    starts, ends = _segments(inked, breaks | border)
+    border[_sentence_starts(joined, starts, ends)] = True
+    starts, ends = _segments(inked, breaks | border)
+
+    line = np.cumsum(breaks)[starts] if len(starts) else starts
+    return TextBatch(joined, codes, offsets, starts, ends, np.searchsorted(offsets, starts, side="right") - 1, line)
+
+
+def _segments(inked: NDArray[np.int64], border: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Group the inked positions into runs without a border (before or at a character) between them."""
+    if not len(inked):
+        return inked, inked
+    segment = np.cumsum(border)[inked]
+    first = np.flatnonzero(np.diff(segment, prepend=-1))
+    last = np.append(first[1:], len(inked)) - 1
+    return inked[first], inked[last] + 1
+
+
+def _post_ends(joined: str) -> list[int]:
+    if "(@" not in joined and "t.co/" not in joined and "pic." not in joined:
+        return []
+    return [match.end() for match in _POST_END.finditer(joined)]
+
+
+def _wide_gaps(inked: NDArray[np.int64]) -> NDArray[np.int64]:
+    return inked[1:][np.diff(inked) > WIDE_GAP]
+
+
+def _sentence_starts(joined: str, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> list[int]:
+    """Where the sentences of over-long paragraphs begin."""
+    length = ends - starts
+    found: list[int] = []
+    for start, end in zip(starts[length > LONG_POST_LINE].tolist(), ends[length > LONG_POST_LINE].tolist(), strict=True):
+        text = joined[start:end]
+        post = _POST_END.search(text, max(0, len(text) - 250)) if end - start <= LONG_LINE else None
+        if end - start <= LONG_LINE and (post is None or post.end() != len(text)):
+            continue
+        sentences = sentencex.get_sentence_boundaries("en", _SURROGATE.sub("\ufffd", text))
+        found.extend(start + sentence["start_index"] for sentence in sentences)
+    return found

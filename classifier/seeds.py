@@ -1,0 +1,125 @@
+"""Labelled articles on disk: the tab-separated seed format, its reader and its checker.
+
+`<language>/<name>.tsv`, UTF-8: rows `# key: value` on top, then one paragraph a row, `label<TAB>text`; `label+` joins
+the row to the one before without a line break. The raw article is what the rows make when joined.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import combinations
+from pathlib import Path
+
+from classifier.errors import SeedError
+from classifier.labels import LABELS, Label, LabelledArticle
+
+NEAR_DUPLICATE = 0.4
+"""Share of the shorter article's shingles that two seeds may at most have in common."""
+
+_SHINGLE = 24  # characters without white space: five or six words, or a clause of Chinese
+_COMMON = 20  # a shingle in more seeds than this is stock wording and tells nothing
+
+
+def read_seeds(directory: Path) -> list[LabelledArticle]:
+    """Read every seed below a directory, ordered by path.
+
+    Raises SeedError, naming file and line of everything that is wrong, when any seed cannot be used or two are (nearly) the same.
+    """
+    articles, problems = _read(directory)
+    if problems:
+        raise SeedError("\n".join(problems))
+    return articles
+
+
+def check_seeds(directory: Path) -> list[str]:
+    """Return what is wrong with the seeds below a directory, a `file:line: message` each; empty when all are sound."""
+    return _read(directory)[1]
+
+
+def _read(directory: Path) -> tuple[list[LabelledArticle], list[str]]:
+    paths = sorted(directory.rglob("*.tsv"))
+    if not paths:
+        return [], [f"{directory}:0: no seed found; put files like seeds/en/name.tsv there"]
+    articles: list[LabelledArticle] = []
+    problems: list[str] = []
+    for path in paths:
+        try:
+            articles.append(parse_seed(path.read_text("utf-8"), path, language=path.parent.name))
+        except UnicodeDecodeError as error:
+            problems.append(f"{path}:0: not UTF-8 (byte {error.start}); save the file as UTF-8")
+        except OSError as error:
+            problems.append(f"{path}:0: cannot be read: {error.strerror}")
+        except SeedError as error:
+            problems.append(str(error))
+    problems.extend(_duplicates(articles))
+    return articles, problems
+
+
+def parse_seed(content: str, path: Path, language: str = "") -> LabelledArticle:
+    """Return the article of one seed file's content.
+
+    Raises SeedError with `path:line: message` lines, one for each bad row.
+    """
+    problems: list[str] = []
+    notes: dict[str, str] = {}
+    text = ""
+    spans: list[tuple[int, int, Label]] = []
+    for number, row in enumerate(content.removeprefix("\ufeff").split("\n"), 1):
+        row = row.removesuffix("\r")
+        if not row.strip():
+            continue
+        if row.startswith("# ") and not spans:
+            key, _, value = row[2:].partition(":")
+            notes[key.strip()] = value.strip()
+            continue
+        name, tab, piece = row.partition("\t")
+        problem = _row_problem(name, tab, piece, first=not spans)
+        if problem:
+            problems.append(f"{path}:{number}: {problem}")
+            continue
+        if spans and not name.endswith("+"):
+            text += "\n"
+        start = len(text) + len(piece) - len(piece.lstrip())
+        text += piece
+        spans.append((start, start + len(piece.strip()), Label(name.removesuffix("+"))))
+    if not problems and not spans:
+        problems.append(f"{path}:1: no rows; write one paragraph a row as label<TAB>text")
+    if problems:
+        raise SeedError("\n".join(problems))
+    return LabelledArticle(path.stem, text, tuple(spans), language, notes.get("group", path.stem), str(path))
+
+
+def _row_problem(name: str, tab: str, piece: str, *, first: bool) -> str:
+    if not tab:
+        return "no tab; write label<TAB>text"
+    if name.removesuffix("+") not in LABELS:
+        return f"unknown label {name!r}; use one of {', '.join(LABELS)}, with + to glue the row to the one before"
+    if not piece.strip():
+        return "no text behind the label; remove the row"
+    if "\t" in piece or len(piece.splitlines()) > 1:
+        return "a tab or line break inside the text; make it a space or a row of its own"
+    if first and name.endswith("+"):
+        return "the first row cannot be glued to a row before it; remove the +"
+    return ""
+
+
+def _duplicates(articles: Iterable[LabelledArticle]) -> Iterator[str]:
+    """Tell of articles that share too much of their text with another one."""
+    seen: dict[str, str] = {}
+    owners: dict[int, list[int]] = defaultdict(list)
+    counts: list[int] = []
+    origins: list[str] = []
+    for article in articles:
+        bare = "".join(article.text.split())
+        if bare in seen:
+            yield f"{article.origin}:1: the same text as {seen[bare]}; remove one of them"
+            continue
+        seen[bare] = article.origin
+        shingles = {hash(bare[i : i + _SHINGLE]) for i in range(0, max(1, len(bare) - _SHINGLE + 1))}
+        for shingle in shingles:
+            owners[shingle].append(len(counts))
+        counts.append(len(shingles))
+        origins.append(article.origin)
+    shared = Counter(pair for owner in owners.values() if 1 < len(owner) <= _COMMON for pair in combinations(owner, 2))
+    for (a, b), common in sorted(shared.items()):
+        if common > NEAR_DUPLICATE * min(counts[a], counts[b]):
+            yield f"{origins[b]}:1: shares {common / min(counts[a], counts[b]):.0%} of its text with {origins[a]}; write one of them anew"

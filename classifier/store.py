@@ -1,0 +1,155 @@
+"""Models on disk: a folder with arrays and a card, read without running code and saved whole or not at all."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from classifier.errors import ModelError
+from classifier.estimators import BucketWeights, Networks, Trees
+from classifier.features import CommonStems
+from classifier.labels import LABELS
+from classifier.model import Model
+from classifier.paragraphs import split_batch
+
+FORMAT = 1
+"""Number of the folder's layout; another one is refused."""
+
+SELF_TEST_TOLERANCE = 0.005
+"""How far a probability of the self-test may be from the card's: rounding differs between machines, models more."""
+
+_RETRAIN = "make a new one with 'winnow train'"
+_PROBES = (
+    "Council approves new bus lanes\nBy Our Reporter | 3 March 2024\nThe city council voted 14 to 9 on Tuesday for new bus lanes on the ring road.\n"
+    "Work starts in June, the transport office said, and will last about nine months.\nRead also:\nFlour prices climb for a third week\nAll rights reserved.",
+    "افتتاح مكتبة عامة في المدينة\nكتب: محرر الموقع\nافتتح وزير الثقافة، اليوم الأحد، مكتبة عامة تضم خمسين ألف كتاب.\nوقال الوزير إن المكتبة ستفتح أبوابها طوال أيام الأسبوع.\nاقرأ أيضا:",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model says of itself.
+
+    `figures` are those of grouped validation; `seeds` counts articles and paragraphs by label; `self_test` pairs probe texts with the probabilities
+    that the model gave when it was saved.
+    """
+
+    identifier: str
+    created: str
+    labels: tuple[str, ...]
+    seeds_digest: str
+    seeds: dict[str, int]
+    languages: dict[str, int]
+    figures: dict[str, Any]
+    versions: dict[str, str]
+    self_test: tuple[dict[str, Any], ...] = ()
+    format: int = FORMAT
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of what a model depends on."""
+    return {name: version(name) for name in ("numpy", "scikit-learn", "sentencex")}
+
+
+def save_model(model: Model, card: ModelCard, directory: Path) -> ModelCard:
+    """Write model and card into `directory`, replacing what is there, and return the card with its self-test.
+
+    Arrays and card appear together or not at all: they are written beside the target and renamed.
+    """
+    probabilities = model.predict_proba(split_batch(_PROBES))
+    bounds = split_batch(_PROBES).bounds
+    tests = tuple(
+        {"text": text, "probabilities": probabilities[start:end].round(5).tolist()} for text, start, end in zip(_PROBES, bounds[:-1], bounds[1:], strict=True)
+    )
+    card = replace(card, self_test=tests)
+    directory = directory.absolute()
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+    try:
+        np.savez_compressed(beside / "arrays.npz", allow_pickle=False, **_flatten(model))
+        (beside / "card.json").write_text(json.dumps(asdict(card), ensure_ascii=False, indent=1) + "\n", "utf-8")
+        beside.chmod(0o755)
+        if directory.exists():
+            old = beside.with_name(beside.name + "-old")
+            os.replace(directory, old)
+            os.replace(beside, directory)
+            shutil.rmtree(old)
+        else:
+            os.replace(beside, directory)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return card
+
+
+def load_model(directory: Path, *, self_test: bool = True) -> Model:
+    """Read a model folder; nothing in it is executed.
+
+    Raises ModelError, saying what to do, when the folder is missing or damaged, has another format, or does not pass its self-test.
+    """
+    card = load_card(directory)
+    try:
+        with np.load(directory / "arrays.npz", allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        model = Model(
+            card.identifier,
+            CommonStems(arrays["common.hashes"], arrays["common.rarity"]),
+            BucketWeights.from_arrays(_part(arrays, "wording")),
+            Trees.from_arrays(_part(arrays, "breaks")),
+            Networks.from_arrays(_part(arrays, "context")),
+        )
+        if self_test:
+            _check(model, card.self_test)
+    except ModelError:
+        raise
+    except Exception as error:  # damaged files fail in many ways, all of which mean the same
+        raise ModelError(f"the model in {directory} is damaged ({error}); {_RETRAIN}") from error
+    return model
+
+
+def load_card(directory: Path) -> ModelCard:
+    """Read the card of a model folder. Raises ModelError as `load_model` does."""
+    try:
+        values = json.loads((directory / "card.json").read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError(f"there is no model in {directory}; name another folder or {_RETRAIN}") from error
+    except (OSError, ValueError) as error:
+        raise ModelError(f"the model card in {directory} cannot be read ({error}); {_RETRAIN}") from error
+    if not isinstance(values, dict) or values.get("format") != FORMAT or values.get("labels") != list(LABELS):
+        raise ModelError(f"the model in {directory} has another format than this version of Winnow reads; {_RETRAIN}")
+    try:
+        card = ModelCard(**values)
+    except TypeError as error:
+        raise ModelError(f"the model card in {directory} is incomplete ({error}); {_RETRAIN}") from error
+    return replace(card, labels=tuple(card.labels), self_test=tuple(card.self_test))
+
+
+def digest(texts: Sequence[str]) -> str:
+    """Return a short identifier of texts, the same for the same texts in the same order."""
+    return hashlib.sha256("\x00".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def _flatten(model: Model) -> dict[str, Any]:
+    parts = {"wording": model.wording.arrays(), "breaks": model.breaks.arrays(), "context": model.context.arrays()}
+    flat = {f"{part}.{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
+    return {**flat, "common.hashes": model.common.hashes, "common.rarity": model.common.rarity}
+
+
+def _part(arrays: Mapping[str, Any], part: str) -> dict[str, Any]:
+    return {name.removeprefix(f"{part}."): array for name, array in arrays.items() if name.startswith(f"{part}.")}
+
+
+def _check(model: Model, tests: Sequence[Mapping[str, Any]]) -> None:
+    texts = [str(test["text"]) for test in tests]
+    promised = np.array([row for test in tests for row in test["probabilities"]], np.float32)
+    given = model.predict_proba(split_batch(texts))
+    if not texts or promised.shape != given.shape or np.abs(promised - given).max() > SELF_TEST_TOLERANCE:
+        raise ModelError(f"the model {model.identifier} does not give the probabilities its card promises; {_RETRAIN}")

@@ -1,0 +1,325 @@
+"""From labelled articles to a model: recombined pages, out-of-fold wording scores, then the models that look beyond a paragraph.
+
+The context and break models learn from what the wording model says of pages it was *not* trained on (stacking; Wolpert, 1992), else they would
+trust it too far. A share of the pages is scored by a wording model that has not seen their language at all, so that they also
+learn to do without it.
+"""
+
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.sparse import csr_matrix, vstack
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+from sklearn.preprocessing import StandardScaler
+
+from classifier.alignment import character_labels, majority
+from classifier.context import ROLES, break_inputs, context_inputs, feature, is_prose
+from classifier.errors import SeedError
+from classifier.estimators import BucketWeights, Networks, Trees, standardise
+from classifier.features import NO_COMMON_STEMS, CommonStems, describe, learn_common_stems
+from classifier.labels import LABELS, Label, LabelledArticle
+from classifier.model import Model, behind_break, mix_break
+from classifier.ngrams import BITS, NGrams, find_ngrams, find_words
+from classifier.paragraphs import TextBatch, split_batch
+from classifier.recombination import recombine
+from classifier.segments import Segments
+from classifier.store import ModelCard, digest, library_versions
+
+Report = Callable[[str], None]
+
+_CORE, _SOCIAL, _BOILERPLATE, _PROMO = (LABELS.index(label) for label in (Label.CORE, Label.SOCIAL, Label.BOILERPLATE, Label.PROMO))
+_STORY_LENGTH = 250  # code points from which a run of promo is another story, not teasers
+_FEWEST_SEEDS = 10
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How much work training does. `QUICK` is for tests and trials: a model that works, from little."""
+
+    copies: int = 4
+    """Recombined pages for each written one."""
+    folds: int = 5
+    """Parts of the seeds that are scored by a wording model trained on the other parts."""
+    language_folds: int = 4
+    """Groups of languages that are scored by a wording model trained on the other languages."""
+    foreign_share: float = 0.25
+    """Share of the pages that the context model also sees as if in an unknown language."""
+    inverse_penalty: float = 30.0
+    """Inverse strength of the wording model's regularisation."""
+    wording_iterations: int = 40
+    networks: int = 4
+    hidden_units: int = 64
+    epochs: int = 12
+    weight_decay: float = 0.1
+    trees: int = 400
+    learning_rate: float = 0.06
+    random_state: int = 0
+
+
+DEFAULT = TrainingSettings()
+QUICK = TrainingSettings(copies=1, folds=2, language_folds=2, wording_iterations=15, networks=1, hidden_units=16, epochs=4, trees=40)
+
+
+@dataclass
+class _Pages:
+    """Pages of one fold with all that is computed of them; arrays have a row for each paragraph."""
+
+    written: int  # pages before this index are as written, the others recombined
+    languages: NDArray[np.str_]
+    batch: TextBatch
+    segments: Segments
+    labels: NDArray[np.int64]
+    ngrams: NGrams
+    features: NDArray[np.float32]
+    foreign_features: NDArray[np.float32]
+    own_labels: NDArray[np.int64]
+    role: NDArray[np.int64]
+    breaks: NDArray[np.bool_]
+    scores: NDArray[np.float32]
+    known: NDArray[np.float32]
+    foreign_scores: NDArray[np.float32]
+    foreign_known: NDArray[np.float32]
+
+
+def train(articles: Sequence[LabelledArticle], settings: TrainingSettings = DEFAULT, report: Report = lambda message: None) -> tuple[Model, ModelCard]:
+    """Train a model on labelled articles and return it with its card (the self-test is added on saving).
+
+    The same articles, settings and library versions give the same model. `report` is told of each step. Raises SeedError
+    when there are too few articles or a label never occurs.
+    """
+    _check_enough(articles)
+    started = time.monotonic()
+
+    def tell(message: str) -> None:
+        report(f"[{time.monotonic() - started:5.0f} s] {message}")
+
+    tell(f"describing {len(articles)} seeds and {settings.copies} recombined pages of each")
+    whole = split_batch([article.text for article in articles])
+    common = learn_common_stems(whole, find_words(whole), np.array([article.language for article in articles]))
+    folds = _folds([article.group for article in articles], settings.folds, settings.random_state)
+    parts = [[article for article, fold in zip(articles, folds, strict=True) if fold == number] for number in range(settings.folds)]
+    pages = Parallel(n_jobs=-1)(delayed(_prepare)(part, common, settings, number) for number, part in enumerate(parts))
+
+    tell("learning wording")
+    wording = _fit_wordings(pages, settings)
+
+    tell("learning context and breaks, one fold held out")
+    context, breaks = _fit_above(pages[1:], settings, networks=1, temperature=1.0)
+    own, behind = _apply_above(context, breaks, pages[0])
+    temperature = _fit_temperature(own, pages[0].own_labels)
+    figures = _figures(mix_break(_temper(own, temperature), behind), pages[0])
+
+    tell("learning context and breaks from all")
+    context, breaks = _fit_above(pages, settings, settings.networks, temperature)
+    created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    seeds_digest = digest([text for article in articles for text in (article.text, repr(article.spans))])
+    identifier = f"winnow-{seeds_digest}-{digest([repr(settings), *library_versions().values()])[:4]}"
+    counts = Counter(label.value for article in articles for _, _, label in article.spans)
+    card = ModelCard(
+        identifier=identifier,
+        created=created,
+        labels=tuple(LABELS),
+        seeds_digest=seeds_digest,
+        seeds={"articles": len(articles), **{label: counts[label] for label in LABELS}},
+        languages=dict(sorted(Counter(article.language for article in articles).items())),
+        figures=figures,
+        versions=library_versions(),
+    )
+    tell(f"done: {identifier}")
+    return Model(identifier, common, wording, breaks, context), card
+
+
+def _check_enough(articles: Sequence[LabelledArticle]) -> None:
+    if len(articles) < _FEWEST_SEEDS:
+        raise SeedError(f"{len(articles)} labelled articles are too few to train on; give at least {_FEWEST_SEEDS}")
+    present = {label for article in articles for _, _, label in article.spans}
+    missing = [label.value for label in LABELS if label not in present]
+    if missing:
+        raise SeedError(f"no paragraph is labelled {' or '.join(missing)}; training needs seeds with every label")
+
+
+def _folds(groups: Sequence[str], folds: int, random_state: int) -> list[int]:
+    """Deal groups to folds at random, evenly."""
+    names = sorted(set(groups))
+    order = np.random.default_rng(random_state).permutation(len(names))
+    fold_of = {names[place]: number % folds for number, place in enumerate(order)}
+    return [fold_of[group] for group in groups]
+
+
+def _prepare(written: list[LabelledArticle], common: CommonStems, settings: TrainingSettings, number: int) -> _Pages:
+    """Recombine one fold's articles (among themselves, so that nothing leaks between folds) and describe them."""
+    articles = [*written, *recombine(written, settings.copies, settings.random_state * 1000 + number)]
+    batch = split_batch([article.text for article in articles])
+    segments = Segments(batch.bounds)
+    labels = majority(character_labels(batch, articles), batch.starts, batch.ends)
+    words = find_words(batch)
+    features = describe(batch, words, common)
+    role, breaks = _roles(labels, features, segments)
+    begun = breaks.astype(np.float64)
+    behind = segments.before(begun) + begun > 0
+    # In a story appended behind the break a paragraph counts as what it would be at home.
+    own_labels = np.where(behind & (labels == _PROMO) & (role <= ROLES.index("body")), _CORE, labels)
+    nothing = np.zeros((len(labels), len(ROLES)), np.float32)
+    return _Pages(
+        len(written), np.array([article.language for article in articles])[batch.article], batch, segments, labels, find_ngrams(batch, words), features,
+        describe(batch, words, NO_COMMON_STEMS), own_labels, role, breaks, nothing, nothing[:, 0], nothing.copy(), nothing[:, 0].copy(),
+    )  # fmt: skip
+
+
+def _roles(labels: NDArray[np.int64], features: NDArray[np.float32], segments: Segments) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return each paragraph's role, an index into `ROLES`, and where another story begins."""
+    length = np.expm1(feature(features, "log_length"))
+    prose = is_prose(features)
+    of_label = {_CORE: "body", _SOCIAL: "social", _BOILERPLATE: "furniture", _PROMO: "teaser"}
+    role = np.array([ROLES.index(of_label[number]) for number in range(len(LABELS))])[labels]
+    breaks = np.zeros(len(labels), bool)
+    for first, end in zip(segments.bounds[:-1].tolist(), segments.bounds[1:].tolist(), strict=True):
+        core = first + np.flatnonzero(labels[first:end] == _CORE)
+        _mark_story(role, core, prose)
+        promo = first + np.flatnonzero(labels[first:end] == _PROMO)
+        for run in np.split(promo, np.flatnonzero(np.diff(promo) > 1) + 1):
+            if len(run) >= 3 and length[run].sum() > 2 * _STORY_LENGTH and prose[run].sum() >= 2:
+                _mark_story(role, run, prose)
+        tail = promo[promo > core[-1]] if len(core) else promo[:0]
+        if length[tail].sum() > _STORY_LENGTH and prose[tail].sum() >= 2:
+            breaks[tail[0]] = True
+    return role, breaks
+
+
+def _mark_story(role: NDArray[np.int64], rows: NDArray[np.int64], prose: NDArray[np.bool_]) -> None:
+    """A story's first running text is its lead; what stands before is headline, what follows is body."""
+    running = rows[prose[rows]]
+    lead = running[0] if len(running) else (rows[-1] + 1 if len(rows) else 0)
+    role[rows[rows < lead]] = ROLES.index("headline")
+    role[rows[rows == lead]] = ROLES.index("lead")
+    role[rows[rows > lead]] = ROLES.index("body")
+
+
+def _fit_wordings(pages: list[_Pages], settings: TrainingSettings) -> BucketWeights:
+    """Fit the wording model on all pages, and score each page with one that has not seen it, and one that has not seen its language."""
+    matrices = [_matrix(part.ngrams, len(part.labels)) for part in pages]
+    # Written pages and one recombined page of each: more of the same words teach nothing.
+    used = [part.batch.article < 2 * part.written for part in pages]
+    sizes = Counter(language for part in pages for language in part.languages[np.unique(part.batch.article, return_index=True)[1]].tolist())
+    groups: list[list[str]] = [[] for _ in range(settings.language_folds)]
+    for language, _ in sizes.most_common():
+        min(groups, key=lambda group: sum(sizes[name] for name in group)).append(language)
+    jobs = [[rows if place != number else np.zeros_like(rows) for place, rows in enumerate(used)] for number in range(len(pages))]
+    jobs += [[rows & ~np.isin(part.languages, group) for rows, part in zip(used, pages, strict=True)] for group in groups]
+    roles = [part.role for part in pages]
+    fitted = Parallel(n_jobs=-1)(delayed(_fit_wording)(matrices, roles, rows, settings) for rows in [*jobs, used])
+    for number, part in enumerate(pages):
+        count = len(part.labels)
+        buckets, rows = part.ngrams.buckets, part.ngrams.paragraph
+        part.scores = fitted[number].predict_proba(buckets, rows, count)
+        part.known = fitted[number].known(buckets, rows, count)
+        part.foreign_scores, part.foreign_known = part.scores.copy(), part.known.copy()
+        for group, model in zip(groups, fitted[len(pages) : -1], strict=True):
+            foreign = np.isin(part.languages, group)
+            part.foreign_scores[foreign] = model.predict_proba(buckets, rows, count)[foreign]
+            part.foreign_known[foreign] = model.known(buckets, rows, count)[foreign]
+    return fitted[-1]
+
+
+def _matrix(ngrams: NGrams, rows: int) -> Any:
+    """Binary n-gram features scaled to unit length, sparse, shape (rows, 2**BITS)."""
+    total = np.maximum(1, np.bincount(ngrams.paragraph, minlength=rows))
+    values = (1.0 / np.sqrt(total))[ngrams.paragraph].astype(np.float32)
+    return csr_matrix((values, (ngrams.paragraph, ngrams.buckets)), shape=(rows, 2**BITS))
+
+
+def _fit_wording(matrices: list[Any], roles: list[NDArray[np.int64]], rows: list[NDArray[np.bool_]], settings: TrainingSettings) -> BucketWeights:
+    stacked = vstack([matrix[mask] for matrix, mask in zip(matrices, rows, strict=True)]).tocsr()
+    target = np.concatenate([role[mask] for role, mask in zip(roles, rows, strict=True)])
+    columns = np.flatnonzero(stacked.getnnz(axis=0) >= 2)
+    estimator = LogisticRegression(C=settings.inverse_penalty, max_iter=settings.wording_iterations, class_weight="balanced")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # stopped early on purpose: the rest changes nothing
+        estimator.fit(stacked[:, columns], target)
+    return BucketWeights.from_sklearn(estimator, columns, 2**BITS)
+
+
+def _fit_above(pages: list[_Pages], settings: TrainingSettings, networks: int, temperature: float) -> tuple[Networks, Trees]:
+    """Fit the context model and the break model."""
+    random = np.random.default_rng(settings.random_state)
+    inputs, labels, gaps, breaks = [], [], [], []
+    for part in pages:
+        foreign = (random.random(len(part.segments.sizes)) < settings.foreign_share)[part.segments.of_row]
+        inputs += [_context(part), _context(part, foreign=True)[foreign]]
+        labels += [part.own_labels, part.own_labels[foreign]]
+        gaps += [break_inputs(part.features, part.scores, part.segments), break_inputs(part.foreign_features, part.foreign_scores, part.segments)]
+        breaks += [part.breaks, part.breaks]
+    together = np.concatenate(inputs)
+    scaler = StandardScaler().fit(together)
+    scaled, target = standardise(together, scaler.mean_, scaler.scale_), np.concatenate(labels)
+    fitted = Parallel(n_jobs=-1)(delayed(_fit_network)(scaled, target, settings, number) for number in range(networks))
+    trees = HistGradientBoostingClassifier(
+        max_iter=settings.trees, learning_rate=settings.learning_rate, max_leaf_nodes=Trees.LEAVES, l2_regularization=10.0, min_samples_leaf=50,
+        early_stopping=False, random_state=settings.random_state,
+    )  # fmt: skip
+    trees.fit(np.concatenate(gaps), np.concatenate(breaks))
+    return Networks.from_sklearn(scaler, fitted, temperature), Trees.from_sklearn(trees)
+
+
+def _context(part: _Pages, *, foreign: bool = False) -> NDArray[np.float32]:
+    if foreign:
+        return context_inputs(part.foreign_features, part.foreign_scores, part.foreign_known, part.segments)
+    return context_inputs(part.features, part.scores, part.known, part.segments)
+
+
+def _fit_network(inputs: NDArray[np.float32], labels: NDArray[np.int64], settings: TrainingSettings, number: int) -> Any:
+    network = MLPClassifier(
+        (settings.hidden_units,), alpha=settings.weight_decay, max_iter=settings.epochs, batch_size=256, learning_rate_init=2e-3, random_state=settings.random_state + number
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a fixed number of epochs
+        return network.fit(inputs, labels)
+
+
+def _apply_above(context: Networks, breaks: Trees, part: _Pages) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    odds = breaks.decision_function(break_inputs(part.features, part.scores, part.segments))
+    return context.predict_proba(_context(part)), behind_break(odds, part.segments)
+
+
+def _temper(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    raised = np.maximum(probabilities, 1e-7).astype(np.float64) ** (1.0 / temperature)
+    return (raised / raised.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def _fit_temperature(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+    """Return the temperature under which held-out labels are most likely."""
+
+    def loss(temperature: float) -> float:
+        return float(-np.log(np.maximum(_temper(probabilities, temperature)[np.arange(len(labels)), labels], 1e-7)).mean())
+
+    return round(float(minimize_scalar(loss, bounds=(0.5, 4.0), method="bounded").x), 3)
+
+
+def _figures(probabilities: NDArray[np.float32], part: _Pages) -> dict[str, Any]:
+    """Paragraph figures on the written pages of the fold held out."""
+    written = part.batch.article < part.written
+    given, gold = probabilities.argmax(axis=1)[written], part.labels[written]
+    f1 = {}
+    for number, label in enumerate(LABELS):
+        right = np.count_nonzero((given == number) & (gold == number))
+        f1[label.value] = round(float(2 * right / max(1, np.count_nonzero(given == number) + np.count_nonzero(gold == number))), 4)
+    core = gold == _CORE
+    return {
+        "paragraphs": int(written.sum()),
+        "macro_f1": round(sum(f1.values()) / len(f1), 4),
+        "f1": f1,
+        "core_recall": round(float((given[core] == _CORE).mean()), 4),
+        "residue_removed": round(float((given[~core] != _CORE).mean()), 4),
+    }

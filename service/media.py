@@ -1,0 +1,57 @@
+"""Media types in and out: what a request's body holds, and in which form its sender wants the answer."""
+
+from collections.abc import Sequence
+
+from flask import request
+from werkzeug.exceptions import BadRequest, NotAcceptable, RequestEntityTooLarge, UnsupportedMediaType
+
+JSON = "application/json"
+TEXT = "text/plain"
+
+
+def body_type(accepted: Sequence[str]) -> str:
+    """Return the media type of the body, one of `accepted`.
+
+    Raises UnsupportedMediaType for another one, for another charset than UTF-8 and for a compressed body.
+    """
+    if request.mimetype not in accepted:
+        raise UnsupportedMediaType(f"Send the body as {' or '.join(accepted)}, and say so in Content-Type.")
+    if request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+        raise UnsupportedMediaType("Send the body in UTF-8.")
+    if request.content_encoding not in (None, "", "identity"):
+        raise UnsupportedMediaType("Send the body without a Content-Encoding.")
+    return request.mimetype
+
+
+def body_text() -> str:
+    """Return the body as text. Raises RequestEntityTooLarge, or BadRequest when it is not UTF-8."""
+    body = request.get_data(cache=False)
+    # Werkzeug cuts a body that does not tell its length at the limit and says nothing, so whether more is left has to be asked.
+    if request.content_length is None and len(body) == request.max_content_length and request.input_stream.read(1):
+        raise RequestEntityTooLarge
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"The body is not UTF-8: byte {error.start} cannot be decoded.") from error
+
+
+def answer_type(offered: Sequence[str]) -> str:
+    """Return the media type of `offered` that the Accept header likes best, the first one when it has no preference.
+
+    Raises NotAcceptable when it allows none. Parameters such as a charset are not compared: all answers are UTF-8.
+    """
+    if not request.accept_mimetypes:
+        return offered[0]
+    best = max(offered, key=_quality)
+    if not _quality(best):
+        raise NotAcceptable(f"Accept {' or '.join(offered)}.")
+    return best
+
+
+def _quality(media_type: str) -> float:
+    # The most specific range decides (RFC 9110, 12.5.1), which best_match does not heed: "text/plain;q=0, */*" refuses plain text.
+    for media_range in (media_type, f"{media_type.partition('/')[0]}/*", "*/*"):
+        qualities = [quality for value, quality in request.accept_mimetypes if value.partition(";")[0].strip().lower() == media_range]
+        if qualities:
+            return float(max(qualities))
+    return 0.0
