@@ -18,7 +18,20 @@ PUNCTUATION = 32
 SYMBOL = 64  # symbols, emoji among them
 SOLO = 128  # a letter of a script written without spaces between words
 
-SCRIPTS = ("none", "latin", "cyrillic", "greek", "arabic", "hebrew", "indic", "southeast", "hangul", "kana", "han", "other")
+SCRIPTS = (
+    "none",
+    "latin",
+    "cyrillic",
+    "greek",
+    "arabic",
+    "hebrew",
+    "indic",
+    "southeast",
+    "hangul",
+    "kana",
+    "han",
+    "other",
+)
 """Names of the script numbers in `scripts()`, coarse on purpose: a script is a hint at a change of language."""
 
 _SCRIPT_RANGES = (

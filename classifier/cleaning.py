@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
+import numpy as np
+
 from classifier.labels import LABELS, CleanedArticle, Label, Paragraph
 from classifier.model import Model
 from classifier.paragraphs import TextBatch, split_batch
@@ -40,10 +42,13 @@ class Cleaner:
     def _clean_batch(self, texts: Sequence[str], keep: Collection[Label]) -> list[CleanedArticle]:
         batch = split_batch(texts)
         probabilities = self.model.predict_proba(batch)
-        paragraphs = _paragraphs(batch, probabilities.argmax(axis=1).tolist(), probabilities.round(4).tolist())
+        paragraphs = _paragraphs(
+            batch, probabilities.argmax(axis=1).tolist(), probabilities.astype(np.float64).round(4).tolist()
+        )
         bounds = batch.bounds.tolist()
         return [
-            self._article(text, tuple(paragraphs[start:end]), keep) for text, start, end in zip(texts, bounds[:-1], bounds[1:], strict=True)
+            self._article(text, tuple(paragraphs[start:end]), keep)
+            for text, start, end in zip(texts, bounds[:-1], bounds[1:], strict=True)
         ]
 
     def _article(self, text: str, paragraphs: tuple[Paragraph, ...], keep: Collection[Label]) -> CleanedArticle:

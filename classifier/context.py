@@ -40,13 +40,16 @@ def feature(features: NDArray[np.float32], name: str) -> _Floats:
 
 def is_prose(features: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Tell which paragraphs are running text: long enough, and ended like a sentence."""
-    return (feature(features, "log_length") >= np.log1p(PROSE_LENGTH)) & (feature(features, "ends_sentence") > 0)
+    long = feature(features, "log_length") >= np.log1p(PROSE_LENGTH)
+    return np.asarray(long & (feature(features, "ends_sentence") > 0))
 
 
-def context_inputs(features: NDArray[np.float32], roles: NDArray[np.float32], known: NDArray[np.float32], segments: Segments) -> NDArray[np.float32]:
+def context_inputs(
+    features: NDArray[np.float32], roles: NDArray[np.float32], known: NDArray[np.float32], segments: Segments
+) -> NDArray[np.float32]:
     """Return the inputs of the context model, shape (paragraphs, inputs).
 
-    `features` comes from `describe`; `roles` (paragraphs, len(ROLES)) and `known` (paragraphs,), the share of n-grams met in
+    `features` comes from `describe`; `roles` (paragraphs, len(ROLES)) and `known` (paragraphs,), the share of words met in
     training, from the wording model.
     """
     length = feature(features, "log_length")
@@ -69,7 +72,13 @@ def context_inputs(features: NDArray[np.float32], roles: NDArray[np.float32], kn
 
     story = prose & (wide[:, [_HEADLINE, _LEAD, _BODY]].sum(axis=1) > 0.5)
     count = story.astype(np.float64)
-    columns.append(np.log1p(np.column_stack([segments.since(story), segments.until(story), segments.before(count), segments.after(count)])))
+    columns.append(
+        np.log1p(
+            np.column_stack(
+                [segments.since(story), segments.until(story), segments.before(count), segments.after(count)]
+            )
+        )
+    )
     columns.append(np.log(np.clip(wide, 1e-3, 1.0)))
     return np.column_stack(columns).astype(np.float32)
 
@@ -90,7 +99,9 @@ def break_inputs(features: NDArray[np.float32], roles: NDArray[np.float32], segm
     prose_mass = mass[:, 0] * prose
     opening = feature(features, "seen_opening") * prose_mass
     columns.append((segments.before(opening) / np.maximum(1.0, segments.before(prose_mass)))[:, None])
-    columns.append(((segments.after(opening) + opening) / np.maximum(1.0, segments.after(prose_mass) + prose_mass))[:, None])
+    columns.append(
+        ((segments.after(opening) + opening) / np.maximum(1.0, segments.after(prose_mass) + prose_mass))[:, None]
+    )
 
     # How this gap compares with the others of the article, in standard deviations.
     compared = np.column_stack([feature(features, name) for name in _COMPARED])

@@ -46,17 +46,20 @@ class BucketWeights:
         classes = self.weights.shape[1]
         picked = self.weights[buckets]
         scores = np.stack([np.bincount(rows, picked[:, number], minlength=count) for number in range(classes)], axis=1)
-        scores /= np.sqrt(np.maximum(1.0, np.bincount(rows, minlength=count)))[:, None]
-        return softmax((scores + self.bias).astype(np.float32))
+        lengths = np.sqrt(np.maximum(1.0, np.bincount(rows, minlength=count)))
+        return softmax((scores / lengths[:, None] + self.bias).astype(np.float32))
 
     def known(self, buckets: NDArray[np.int64], rows: NDArray[np.int64], count: int) -> NDArray[np.float32]:
-        """Return the share of each row's buckets that were met in training, shape (count,)."""
-        total = np.bincount(rows, minlength=count)
-        return np.asarray(np.bincount(rows, self._met[buckets], minlength=count) / np.maximum(1, total), np.float32)
+        """Return the share of each row's buckets in the upper half that were met in training, shape (count,)."""
+        upper = buckets >= len(self.weights) // 2
+        total = np.bincount(rows[upper], minlength=count)
+        return np.asarray(
+            np.bincount(rows[upper], self._met[buckets[upper]], minlength=count) / np.maximum(1, total), np.float32
+        )
 
     @cached_property
     def _met(self) -> NDArray[np.bool_]:
-        return (self.weights != 0).any(axis=1)
+        return np.asarray((self.weights != 0).any(axis=1))
 
     def arrays(self) -> Arrays:
         """Return what is stored; weights in half precision, which is how they are used."""
@@ -105,9 +108,11 @@ class Networks:
     def _part(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         scaled = standardise(inputs, self.mean, self.scale)
         mean = np.zeros((len(inputs), self.out.shape[2]), np.float32)
-        for hidden, hidden_bias, out, out_bias in zip(self.hidden, self.hidden_bias, self.out, self.out_bias, strict=True):
-            mean += softmax(np.maximum(scaled @ hidden + hidden_bias, 0.0) @ out + out_bias)
-        return softmax(np.log(np.maximum(mean / len(self.hidden), 1e-7)) / np.float32(self.temperature))
+        for hidden, hidden_bias, out, out_bias in zip(
+            self.hidden, self.hidden_bias, self.out, self.out_bias, strict=True
+        ):
+            mean += softmax(np.asarray(np.maximum(scaled @ hidden + hidden_bias, 0.0) @ out + out_bias, np.float32))
+        return softmax(np.asarray(np.log(np.maximum(mean / len(self.hidden), 1e-7)) / self.temperature, np.float32))
 
     def arrays(self) -> Arrays:
         """Return what is stored."""
@@ -169,7 +174,9 @@ class Trees:
 
     def _part(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         failed = inputs.T[self.features.ravel()] > self.thresholds.ravel()[:, None]
-        open_leaves = np.where(failed, self.masks.ravel()[:, None], np.uint8(0xFF)).reshape(*self.features.shape, len(inputs))
+        open_leaves = np.where(failed, self.masks.ravel()[:, None], np.uint8(0xFF)).reshape(
+            *self.features.shape, len(inputs)
+        )
         leaf = _LOWEST_BIT[np.bitwise_and.reduce(open_leaves, axis=1)]
         trees = np.arange(len(self.values))[:, None]
         return np.asarray(self.bias + self.values[trees, leaf].sum(axis=0), np.float32)

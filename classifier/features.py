@@ -64,7 +64,7 @@ def _table(characters: str) -> NDArray[np.bool_]:
 _SENTENCE_END = _table(".!?。！？؟۔।॥．…։።፧")
 _CLOSERS = _table("\"'”’»«“„)]）」』〕】›*")
 _COMMAS = _table(",،、，;；؛")
-_QUOTES = _table("\"“”„«»「」『』‹›＂〝〞")
+_QUOTES = _table('"“”„«»「」『』‹›＂〝〞')
 _BRACKETS = _table("()[]（）【】{}")
 _SEPARATORS = _table("|/»›>•·▪►▸▶←→↑↓─│■●★☆+#_=~※→")
 _DASHES = _table("-–—―•·▪●*►▶■◆")
@@ -162,7 +162,10 @@ def _shape(batch: TextBatch, words: Words, segments: Segments) -> dict[str, _Flo
         "commas": np.log1p(count(_COMMAS[small])),
         "ends_sentence": ends_sentence.astype(np.float64),
         "ends_colon": ((last == ord(":")) | (last == ord("："))).astype(np.float64),
-        "ends_ellipsis": ((last_inner == ord("…")) | ((last_inner == ord(".")) & (small[np.maximum(inner - 1, starts)] == ord(".")) & (inner > starts))).astype(np.float64),
+        "ends_ellipsis": (
+            (last_inner == ord("…"))
+            | ((last_inner == ord(".")) & (small[np.maximum(inner - 1, starts)] == ord(".")) & (inner > starts))
+        ).astype(np.float64),
         "ends_letter": ((kind[ends - 1] & LETTER) != 0).astype(np.float64),
         "starts_quote": _QUOTES[small[starts]].astype(np.float64),
         "starts_dash": _DASHES[small[starts]].astype(np.float64),
@@ -249,10 +252,15 @@ def _likeness(batch: TextBatch, words: Words, segments: Segments, common: Common
     group = np.cumsum(new) - 1
     spread = np.diff(np.append(first_of_word, len(word)))[group].astype(np.float64)
     size = segments.size[place].astype(np.float64)
-    weight = np.log1p(size / spread) * common(stems[kept])  # nor does a word tie that is in most paragraphs of its article
+    weight = np.log1p(size / spread) * common(
+        stems[kept]
+    )  # nor does a word tie that is in most paragraphs of its article
+
+    def summed(values: _Floats, mask: NDArray[np.bool_] | slice = slice(None)) -> _Floats:
+        return np.bincount(place[mask], values[mask], minlength=rows).astype(np.float64)
 
     def sum_by(mask: NDArray[np.bool_]) -> _Floats:
-        return np.bincount(place[mask], weight[mask], minlength=rows)
+        return summed(weight, mask)
 
     total = np.maximum(1e-9, sum_by(np.ones(len(word), bool)))
     index = segments.index
@@ -265,7 +273,11 @@ def _likeness(batch: TextBatch, words: Words, segments: Segments, common: Common
     # Ties across the gap before each paragraph: a word's neighbouring places tie all gaps between them.
     left, right = place[:-1][again[1:]], place[1:][again[1:]]
     tie = weight[1:][again[1:]] / (1.0 + 0.15 * (right - left - 1))
-    change = np.bincount(left + 1, tie, minlength=rows + 1) - np.bincount(right + 1, tie, minlength=rows + 2)[: rows + 1] if len(left) else np.zeros(rows + 1)
+    change = (
+        np.bincount(left + 1, tie, minlength=rows + 1) - np.bincount(right + 1, tie, minlength=rows + 2)[: rows + 1]
+        if len(left)
+        else np.zeros(rows + 1)
+    )
     crossing = np.maximum(0.0, np.cumsum(change)[:rows])
     mass_before = segments.before(np.where(total > 1e-9, total, 0.0))
     mass_after = segments.total(np.where(total > 1e-9, total, 0.0)) - mass_before
@@ -280,14 +292,17 @@ def _likeness(batch: TextBatch, words: Words, segments: Segments, common: Common
     # Vocabulary on both sides of the gap before each paragraph: words met so far, words still to come, words that cross.
     last_of_word = np.append(first_of_word[1:], len(word))[: len(first_of_word)] - 1
     begins, stops, of_word = place[first_of_word], place[last_of_word], weight[first_of_word]
-    met = segments.before(np.bincount(begins, of_word, minlength=rows))
-    done = segments.before(np.bincount(stops, of_word, minlength=rows))
-    vocabulary = segments.total(np.bincount(begins, of_word, minlength=rows))
+    met = segments.before(np.bincount(begins, of_word, minlength=rows).astype(np.float64))
+    done = segments.before(np.bincount(stops, of_word, minlength=rows).astype(np.float64))
+    vocabulary = segments.total(np.bincount(begins, of_word, minlength=rows).astype(np.float64))
     crossing_words = met - done
     rest_known = crossing_words / np.maximum(1.0, vocabulary - done)
     past_returns = crossing_words / np.maximum(1.0, met)
     near = right - left <= _NEAR
-    change = np.bincount(left[near] + 1, tie[near], minlength=rows + 1) - np.bincount(right[near] + 1, tie[near], minlength=rows + 2)[: rows + 1]
+    change = (
+        np.bincount(left[near] + 1, tie[near], minlength=rows + 1)
+        - np.bincount(right[near] + 1, tie[near], minlength=rows + 2)[: rows + 1]
+    )
     mass = np.where(total > 1e-9, total, 0.0)
     nearby = sum(segments.shift(mass, by) for by in range(-_NEAR, _NEAR))
     near_ties = np.maximum(0.0, np.cumsum(change)[:rows]) / np.maximum(1.0, nearby)
@@ -297,8 +312,8 @@ def _likeness(batch: TextBatch, words: Words, segments: Segments, common: Common
 
     # Likeness across the gap against likeness within either side, over all pairs of paragraphs that share a word (a normalised cut).
     rank = np.arange(len(word)) - first_of_word[group]
-    pairs_past = segments.before(np.bincount(place, weight * rank, minlength=rows))
-    later = np.bincount(place, weight * (spread - 1 - rank), minlength=rows)
+    pairs_past = segments.before(summed(weight * rank))
+    later = summed(weight * (spread - 1 - rank))
     pairs_rest = segments.after(later) + later
     across = np.maximum(0.0, segments.total(later) - pairs_past - pairs_rest)
     mass_rest = segments.after(mass) + mass
@@ -308,7 +323,7 @@ def _likeness(batch: TextBatch, words: Words, segments: Segments, common: Common
     density = (across + 0.5) / (mass_before * mass_rest + 50.0)
 
     def cut(pairs: _Floats, room: _Floats) -> _Floats:
-        return np.clip(np.log(density) - np.log((pairs + 0.5) / (room + 50.0)), -5.0, 5.0)
+        return np.asarray(np.clip(np.log(density) - np.log((pairs + 0.5) / (room + 50.0)), -5.0, 5.0))
 
     hashes = _paragraph_hashes(batch)
     order = np.lexsort((np.arange(rows), hashes, batch.article))
@@ -328,7 +343,8 @@ def _likeness(batch: TextBatch, words: Words, segments: Segments, common: Common
         "break_so_far": so_far,
         "break_ahead": ahead,
         "side_of_break": so_far - ahead,
-        "depth_of_break": highest - segments.total(inner) / np.maximum(1.0, segments.total((inner > 0).astype(np.float64))),
+        "depth_of_break": highest
+        - segments.total(inner) / np.maximum(1.0, segments.total((inner > 0).astype(np.float64))),
         "rest_known": rest_known,
         "past_returns": past_returns,
         "near_ties": near_ties,

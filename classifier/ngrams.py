@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from classifier.characters import DIGIT, LETTER, SOLO, folded, kinds
 from classifier.paragraphs import TextBatch
 
-BITS = 18
-"""Number of hash bits: n-grams fall into 2**BITS buckets."""
+BITS = 20
+"""Number of hash bits: n-grams fall into 2**BITS buckets, those of characters into the lower half, those of words into the upper."""
 
 CHARACTER_SIZES = (2, 3, 4)
 HEAD = 40
@@ -25,6 +25,7 @@ TAIL = 24
 _BOUNDARY = np.uint64(1)
 _PRIME = np.uint64(0x100000001B3)
 _LONGEST_WORD = 64
+_PHRASE = 5  # words that at most make a stock phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +82,13 @@ def find_words(batch: TextBatch) -> Words:
 
 
 def find_ngrams(batch: TextBatch, words: Words) -> NGrams:
-    """Return the character n-grams of each paragraph's edges, its words, and its first and last words as such."""
-    parts = [*_character_ngrams(batch), *_word_ngrams(words, len(batch.starts))]
-    hashes = np.concatenate([hashes for hashes, _ in parts])
-    paragraph = np.concatenate([paragraph for _, paragraph in parts])
-    keys = np.unique((paragraph << BITS) | (hashes >> np.uint64(64 - BITS)).astype(np.int64))
-    return NGrams(keys & (2**BITS - 1), keys >> BITS)
+    """Return the character n-grams of each paragraph's edges, its words, and stock phrases at its ends."""
+    keys = []
+    for half, parts in enumerate((_character_ngrams(batch), _word_ngrams(batch, words))):
+        for hashes, paragraph in parts:
+            keys.append((paragraph << BITS) | (half << (BITS - 1)) | (hashes >> np.uint64(65 - BITS)).astype(np.int64))
+    distinct = np.unique(np.concatenate(keys)) if keys else np.zeros(0, np.int64)
+    return NGrams(distinct & (2**BITS - 1), distinct >> BITS)
 
 
 _Hashed = tuple[NDArray[np.uint64], NDArray[np.int64]]
@@ -123,12 +125,33 @@ def _character_ngrams(batch: TextBatch) -> list[_Hashed]:
     return found
 
 
-def _word_ngrams(words: Words, paragraphs: int) -> list[_Hashed]:
-    single = (mix(words.hashes, salt=11), words.paragraph)
-    together = words.paragraph[1:] == words.paragraph[:-1]
-    pair = (mix(words.hashes[:-1] * _PRIME + words.hashes[1:], salt=12)[together], words.paragraph[1:][together])
-    first = np.diff(words.paragraph, prepend=-1) != 0
-    last = np.diff(words.paragraph, append=paragraphs) != 0
-    opening = (mix(words.hashes[first], salt=13), words.paragraph[first])
-    closing = (mix(words.hashes[last], salt=14), words.paragraph[last])
-    return [single, pair, opening, closing]
+def _word_ngrams(batch: TextBatch, words: Words) -> list[_Hashed]:
+    count = len(words.hashes)
+    if not count:
+        return []
+    paragraph = words.paragraph
+    single = (mix(words.hashes, salt=11), paragraph)
+    together = paragraph[1:] == paragraph[:-1]
+    pairs = mix(words.hashes[:-1] * _PRIME + words.hashes[1:], salt=12)
+    pair = (pairs[together], paragraph[1:][together])
+    begins = np.flatnonzero(np.diff(paragraph, prepend=-1) != 0)
+    stops = np.append(begins[1:], count)
+    two = stops - begins >= 2
+    edges = [
+        (mix(words.hashes[begins], salt=13), paragraph[begins]),
+        (mix(words.hashes[stops - 1], salt=14), paragraph[begins]),
+        (mix(pairs[begins[two]], salt=15), paragraph[begins[two]]),
+        (mix(pairs[stops[two] - 2], salt=16), paragraph[begins[two]]),
+    ]
+    # Stock phrases repeat to the letter: a paragraph of a few words counts as a whole, and so does what stands before a colon.
+    order = np.arange(count) - np.repeat(begins, stops - begins)
+    running = np.cumsum(mix(words.hashes + order.astype(np.uint64) * _PRIME, salt=17))
+    running -= np.repeat(running[begins] - mix(words.hashes[begins], salt=17), stops - begins)
+    few = stops - begins <= _PHRASE
+    whole = (mix(running[stops[few] - 1], salt=18), paragraph[begins[few]])
+    behind = folded()[batch.codes[np.minimum(words.ends[:, None] + np.arange(2), len(batch.codes) - 1)]]
+    colon = (behind[:, 0] == ord(":")) | ((behind[:, 0] == ord(" ")) & (behind[:, 1] == ord(":")))
+    titled = np.flatnonzero(colon & (order < _PHRASE))
+    titled = titled[np.diff(paragraph[titled], prepend=-1) != 0]
+    title = (mix(running[titled], salt=19), paragraph[titled])
+    return [single, pair, *edges, whole, title]

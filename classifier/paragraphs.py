@@ -34,9 +34,13 @@ _DATE = (
     rf"|\d{{4}}\.?[ \xa0](?:m\.|gada)?[ \xa0]?(?:\d{{1,2}}\.[ \xa0])?{_MONTH}(?:[ \xa0]\d{{1,2}}\.?(?:[ \xa0]d\.)?)?"  # 2023. szeptember 19.
     r"|\d{1,4}[./-]\d{1,2}[./-]\d{1,4})"
 )
-POST_ATTRIBUTION = re.compile(rf"[—–―-][ \xa0]?[^\n—–―]{{0,120}}?\(@\w{{1,30}}\)[\u200e\u200f\u202a-\u202e\u2066-\u2069]*[ \xa0]?{_DATE}")
+POST_ATTRIBUTION = re.compile(
+    rf"[—–―-][ \xa0]?[^\n—–―]{{0,120}}?\(@\w{{1,30}}\)[\u200e\u200f\u202a-\u202e\u2066-\u2069]*[ \xa0]?{_DATE}"
+)
 POST_LINK = re.compile(r"(?:https?://)?(?:pic\.twitter\.com|pic\.x\.com|\bt\.co)/[A-Za-z0-9]{10}")
-_POST_END = re.compile(rf"(?:{POST_ATTRIBUTION.pattern}|{POST_LINK.pattern})(?:\s*(?:{POST_ATTRIBUTION.pattern}|{POST_LINK.pattern}))*")
+_POST_END = re.compile(
+    rf"(?:{POST_ATTRIBUTION.pattern}|{POST_LINK.pattern})(?:\s*(?:{POST_ATTRIBUTION.pattern}|{POST_LINK.pattern}))*"
+)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -114,7 +118,9 @@ def _sentence_starts(joined: str, starts: NDArray[np.int64], ends: NDArray[np.in
     """Where the sentences of over-long paragraphs begin."""
     length = ends - starts
     found: list[int] = []
-    for start, end in zip(starts[length > LONG_POST_LINE].tolist(), ends[length > LONG_POST_LINE].tolist(), strict=True):
+    for start, end in zip(
+        starts[length > LONG_POST_LINE].tolist(), ends[length > LONG_POST_LINE].tolist(), strict=True
+    ):
         text = joined[start:end]
         post = _POST_END.search(text, max(0, len(text) - 250)) if end - start <= LONG_LINE else None
         if end - start <= LONG_LINE and (post is None or post.end() != len(text)):

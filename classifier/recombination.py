@@ -58,7 +58,10 @@ def recombine(articles: Sequence[LabelledArticle], copies: int, random_state: in
 
 def _rows(article: LabelledArticle) -> _Rows:
     ends = [0, *(end for _, end, _ in article.spans)]
-    return [_Row(label, article.text[start:end], article.text[before:start]) for (start, end, label), before in zip(article.spans, ends, strict=False)]
+    return [
+        _Row(label, article.text[start:end], article.text[before:start])
+        for (start, end, label), before in zip(article.spans, ends, strict=False)
+    ]
 
 
 def _article(rows: _Rows, origin: LabelledArticle) -> LabelledArticle:
@@ -90,7 +93,9 @@ def _stock(pages: Sequence[_Rows]) -> _Stock:
             if label is Label.SOCIAL:
                 stock.posts.append(list(run))
         stock.markers.extend(
-            row for row, behind in zip(rows[first:], rows[first + 1 :], strict=False) if row.label is Label.BOILERPLATE and behind.label is Label.PROMO and len(row.text) < 40
+            row
+            for row, behind in zip(rows[first:], rows[first + 1 :], strict=False)
+            if row.label is Label.BOILERPLATE and behind.label is Label.PROMO and len(row.text) < 40
         )
     return stock
 
@@ -164,7 +169,7 @@ def _insert_post(page: _Rows, stock: _Stock, random: Random) -> _Rows:
 
 
 def _append_story(page: _Rows, stock: _Stock, own: _Rows, random: Random) -> _Rows:
-    first, last = _story(page)
+    _, last = _story(page)
     own_texts = {row.text for row in own}
     donors = [story for story in stock.stories if story[0].text not in own_texts]
     if not donors:
@@ -174,7 +179,9 @@ def _append_story(page: _Rows, stock: _Stock, own: _Rows, random: Random) -> _Ro
     if random.random() < 0.5:
         kept = kept[1:]  # many a page shows the other story without its headline
     kept = [row for row in kept[: random.randint(3, 14)] if row.label is Label.CORE or random.random() < 0.5]
-    foreign = [replace(row, label=Label.PROMO, joiner=row.joiner if row.joiner.strip(" ") == "\n" else "\n") for row in kept]
+    foreign = [
+        replace(row, label=Label.PROMO, joiner=row.joiner if row.joiner.strip(" ") == "\n" else "\n") for row in kept
+    ]
     between = [row for row in page[last:] if row.label is Label.BOILERPLATE][: random.choice((0, 0, 1, 2, 4))]
     if stock.markers and random.random() < 0.6:
         between.append(replace(random.choice(stock.markers), joiner="\n"))

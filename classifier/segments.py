@@ -75,13 +75,13 @@ class Segments:
     def running_max(self, values: _Floats) -> _Floats:
         """Return the greatest value so far in the article, the row's own included; values lie within 0 and 1."""
         lift = 2.0 * self.of_row
-        return np.maximum.accumulate(values + lift) - lift
+        return np.asarray(np.maximum.accumulate(values + lift) - lift)
 
     def running_max_back(self, values: _Floats) -> _Floats:
         """Return the greatest value from the row to the end of its article; values lie within 0 and 1."""
         lift = 2.0 * self.of_row[::-1]
         lift = lift.max(initial=0.0) - lift
-        return (np.maximum.accumulate(values[::-1] + lift) - lift)[::-1]
+        return np.asarray((np.maximum.accumulate(values[::-1] + lift) - lift)[::-1])
 
     def since(self, event: NDArray[np.bool_]) -> _Floats:
         """Return how many rows ago the event last was in the article, 0 for now, the row's place + 1 for never."""

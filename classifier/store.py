@@ -68,7 +68,8 @@ def save_model(model: Model, card: ModelCard, directory: Path) -> ModelCard:
     probabilities = model.predict_proba(split_batch(_PROBES))
     bounds = split_batch(_PROBES).bounds
     tests = tuple(
-        {"text": text, "probabilities": probabilities[start:end].round(5).tolist()} for text, start, end in zip(_PROBES, bounds[:-1], bounds[1:], strict=True)
+        {"text": text, "probabilities": probabilities[start:end].round(5).tolist()}
+        for text, start, end in zip(_PROBES, bounds[:-1], bounds[1:], strict=True)
     )
     card = replace(card, self_test=tests)
     directory = directory.absolute()
@@ -111,7 +112,9 @@ def load_model(directory: Path, *, self_test: bool = True) -> Model:
     except ModelError:
         raise
     except Exception as error:  # damaged files fail in many ways, all of which mean the same
-        raise ModelError(f"the model in {directory} is damaged ({error}); {_RETRAIN}") from error
+        raise ModelError(
+            f"the model in {directory} is damaged or made by another version of Winnow ({error}); {_RETRAIN}"
+        ) from error
     return model
 
 

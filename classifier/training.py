@@ -39,8 +39,11 @@ from classifier.store import ModelCard, digest, library_versions
 
 Report = Callable[[str], None]
 
-_CORE, _SOCIAL, _BOILERPLATE, _PROMO = (LABELS.index(label) for label in (Label.CORE, Label.SOCIAL, Label.BOILERPLATE, Label.PROMO))
+_CORE, _SOCIAL, _BOILERPLATE, _PROMO = (
+    LABELS.index(label) for label in (Label.CORE, Label.SOCIAL, Label.BOILERPLATE, Label.PROMO)
+)
 _STORY_LENGTH = 250  # code points from which a run of promo is another story, not teasers
+_SHORT = 65  # code points up to which residue counts double
 _FEWEST_SEEDS = 10
 
 
@@ -61,15 +64,18 @@ class TrainingSettings:
     wording_iterations: int = 40
     networks: int = 4
     hidden_units: int = 64
-    epochs: int = 12
+    epochs: int = 5
+    """Passes of the context model over its rows; more and it learns the seeds by heart (12 lost .01 on other sites)."""
     weight_decay: float = 0.1
-    trees: int = 400
+    trees: int = 250
     learning_rate: float = 0.06
     random_state: int = 0
 
 
 DEFAULT = TrainingSettings()
-QUICK = TrainingSettings(copies=1, folds=2, language_folds=2, wording_iterations=15, networks=1, hidden_units=16, epochs=4, trees=40)
+QUICK = TrainingSettings(
+    copies=1, folds=2, language_folds=2, wording_iterations=15, networks=1, hidden_units=16, epochs=4, trees=40
+)
 
 
 @dataclass
@@ -93,7 +99,9 @@ class _Pages:
     foreign_known: NDArray[np.float32]
 
 
-def train(articles: Sequence[LabelledArticle], settings: TrainingSettings = DEFAULT, report: Report = lambda message: None) -> tuple[Model, ModelCard]:
+def train(
+    articles: Sequence[LabelledArticle], settings: TrainingSettings = DEFAULT, report: Report = lambda message: None
+) -> tuple[Model, ModelCard]:
     """Train a model on labelled articles and return it with its card (the self-test is added on saving).
 
     The same articles, settings and library versions give the same model. `report` is told of each step. Raises SeedError
@@ -108,8 +116,11 @@ def train(articles: Sequence[LabelledArticle], settings: TrainingSettings = DEFA
     tell(f"describing {len(articles)} seeds and {settings.copies} recombined pages of each")
     whole = split_batch([article.text for article in articles])
     common = learn_common_stems(whole, find_words(whole), np.array([article.language for article in articles]))
-    folds = _folds([article.group for article in articles], settings.folds, settings.random_state)
-    parts = [[article for article, fold in zip(articles, folds, strict=True) if fold == number] for number in range(settings.folds)]
+    folds = deal_folds([article.group for article in articles], settings.folds, settings.random_state)
+    parts = [
+        [article for article, fold in zip(articles, folds, strict=True) if fold == number]
+        for number in range(settings.folds)
+    ]
     pages = Parallel(n_jobs=-1)(delayed(_prepare)(part, common, settings, number) for number, part in enumerate(parts))
 
     tell("learning wording")
@@ -150,8 +161,8 @@ def _check_enough(articles: Sequence[LabelledArticle]) -> None:
         raise SeedError(f"no paragraph is labelled {' or '.join(missing)}; training needs seeds with every label")
 
 
-def _folds(groups: Sequence[str], folds: int, random_state: int) -> list[int]:
-    """Deal groups to folds at random, evenly."""
+def deal_folds(groups: Sequence[str], folds: int, random_state: int) -> list[int]:
+    """Deal groups to folds at random and evenly; return the fold of each item, whose groups are given."""
     names = sorted(set(groups))
     order = np.random.default_rng(random_state).permutation(len(names))
     fold_of = {names[place]: number % folds for number, place in enumerate(order)}
@@ -178,7 +189,9 @@ def _prepare(written: list[LabelledArticle], common: CommonStems, settings: Trai
     )  # fmt: skip
 
 
-def _roles(labels: NDArray[np.int64], features: NDArray[np.float32], segments: Segments) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _roles(
+    labels: NDArray[np.int64], features: NDArray[np.float32], segments: Segments
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return each paragraph's role, an index into `ROLES`, and where another story begins."""
     length = np.expm1(feature(features, "log_length"))
     prose = is_prose(features)
@@ -212,12 +225,21 @@ def _fit_wordings(pages: list[_Pages], settings: TrainingSettings) -> BucketWeig
     matrices = [_matrix(part.ngrams, len(part.labels)) for part in pages]
     # Written pages and one recombined page of each: more of the same words teach nothing.
     used = [part.batch.article < 2 * part.written for part in pages]
-    sizes = Counter(language for part in pages for language in part.languages[np.unique(part.batch.article, return_index=True)[1]].tolist())
+    sizes = Counter(
+        language
+        for part in pages
+        for language in part.languages[np.unique(part.batch.article, return_index=True)[1]].tolist()
+    )
     groups: list[list[str]] = [[] for _ in range(settings.language_folds)]
     for language, _ in sizes.most_common():
         min(groups, key=lambda group: sum(sizes[name] for name in group)).append(language)
-    jobs = [[rows if place != number else np.zeros_like(rows) for place, rows in enumerate(used)] for number in range(len(pages))]
-    jobs += [[rows & ~np.isin(part.languages, group) for rows, part in zip(used, pages, strict=True)] for group in groups]
+    jobs = [
+        [rows if place != number else np.zeros_like(rows) for place, rows in enumerate(used)]
+        for number in range(len(pages))
+    ]
+    jobs += [
+        [rows & ~np.isin(part.languages, group) for rows, part in zip(used, pages, strict=True)] for group in groups
+    ]
     roles = [part.role for part in pages]
     fitted = Parallel(n_jobs=-1)(delayed(_fit_wording)(matrices, roles, rows, settings) for rows in [*jobs, used])
     for number, part in enumerate(pages):
@@ -240,37 +262,57 @@ def _matrix(ngrams: NGrams, rows: int) -> Any:
     return csr_matrix((values, (ngrams.paragraph, ngrams.buckets)), shape=(rows, 2**BITS))
 
 
-def _fit_wording(matrices: list[Any], roles: list[NDArray[np.int64]], rows: list[NDArray[np.bool_]], settings: TrainingSettings) -> BucketWeights:
+def _fit_wording(
+    matrices: list[Any], roles: list[NDArray[np.int64]], rows: list[NDArray[np.bool_]], settings: TrainingSettings
+) -> BucketWeights:
     stacked = vstack([matrix[mask] for matrix, mask in zip(matrices, rows, strict=True)]).tocsr()
     target = np.concatenate([role[mask] for role, mask in zip(roles, rows, strict=True)])
     columns = np.flatnonzero(stacked.getnnz(axis=0) >= 2)
-    estimator = LogisticRegression(C=settings.inverse_penalty, max_iter=settings.wording_iterations, class_weight="balanced")
+    estimator = LogisticRegression(
+        C=settings.inverse_penalty, max_iter=settings.wording_iterations, class_weight="balanced"
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # stopped early on purpose: the rest changes nothing
         estimator.fit(stacked[:, columns], target)
     return BucketWeights.from_sklearn(estimator, columns, 2**BITS)
 
 
-def _fit_above(pages: list[_Pages], settings: TrainingSettings, networks: int, temperature: float) -> tuple[Networks, Trees]:
+def _fit_above(
+    pages: list[_Pages], settings: TrainingSettings, networks: int, temperature: float
+) -> tuple[Networks, Trees]:
     """Fit the context model and the break model."""
     random = np.random.default_rng(settings.random_state)
-    inputs, labels, gaps, breaks = [], [], [], []
+    inputs, labels, weights, gaps, breaks = [], [], [], [], []
     for part in pages:
+        weight = _weights(part)
         foreign = (random.random(len(part.segments.sizes)) < settings.foreign_share)[part.segments.of_row]
         inputs += [_context(part), _context(part, foreign=True)[foreign]]
         labels += [part.own_labels, part.own_labels[foreign]]
-        gaps += [break_inputs(part.features, part.scores, part.segments), break_inputs(part.foreign_features, part.foreign_scores, part.segments)]
+        weights += [weight, weight[foreign]]
+        gaps += [
+            break_inputs(part.features, part.scores, part.segments),
+            break_inputs(part.foreign_features, part.foreign_scores, part.segments),
+        ]
         breaks += [part.breaks, part.breaks]
     together = np.concatenate(inputs)
     scaler = StandardScaler().fit(together)
-    scaled, target = standardise(together, scaler.mean_, scaler.scale_), np.concatenate(labels)
-    fitted = Parallel(n_jobs=-1)(delayed(_fit_network)(scaled, target, settings, number) for number in range(networks))
+    scaled = standardise(together, scaler.mean_, scaler.scale_)
+    target, weight = np.concatenate(labels), np.concatenate(weights)
+    fitted = Parallel(n_jobs=-1)(
+        delayed(_fit_network)(scaled, target, weight / weight.mean(), settings, number) for number in range(networks)
+    )
     trees = HistGradientBoostingClassifier(
-        max_iter=settings.trees, learning_rate=settings.learning_rate, max_leaf_nodes=Trees.LEAVES, l2_regularization=10.0, min_samples_leaf=50,
+        max_iter=settings.trees, learning_rate=settings.learning_rate, max_leaf_nodes=Trees.LEAVES, l2_regularization=30.0, min_samples_leaf=100,
         early_stopping=False, random_state=settings.random_state,
     )  # fmt: skip
     trees.fit(np.concatenate(gaps), np.concatenate(breaks))
     return Networks.from_sklearn(scaler, fitted, temperature), Trees.from_sklearn(trees)
+
+
+def _weights(part: _Pages) -> NDArray[np.float64]:
+    """Weigh pages by the root of their paragraphs, and short residue double: written pages have more subheadings than real ones."""
+    short_residue = (part.own_labels != _CORE) & (feature(part.features, "log_length") < np.log1p(_SHORT))
+    return np.asarray(np.where(short_residue, 2.0, 1.0) / np.sqrt(part.segments.size))
 
 
 def _context(part: _Pages, *, foreign: bool = False) -> NDArray[np.float32]:
@@ -279,13 +321,24 @@ def _context(part: _Pages, *, foreign: bool = False) -> NDArray[np.float32]:
     return context_inputs(part.features, part.scores, part.known, part.segments)
 
 
-def _fit_network(inputs: NDArray[np.float32], labels: NDArray[np.int64], settings: TrainingSettings, number: int) -> Any:
+def _fit_network(
+    inputs: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    settings: TrainingSettings,
+    number: int,
+) -> Any:
     network = MLPClassifier(
-        (settings.hidden_units,), alpha=settings.weight_decay, max_iter=settings.epochs, batch_size=256, learning_rate_init=2e-3, random_state=settings.random_state + number
+        (settings.hidden_units,),
+        alpha=settings.weight_decay,
+        max_iter=settings.epochs,
+        batch_size=256,
+        learning_rate_init=2e-3,
+        random_state=settings.random_state + number,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a fixed number of epochs
-        return network.fit(inputs, labels)
+        return network.fit(inputs, labels, sample_weight=weights)
 
 
 def _apply_above(context: Networks, breaks: Trees, part: _Pages) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
@@ -295,14 +348,16 @@ def _apply_above(context: Networks, breaks: Trees, part: _Pages) -> tuple[NDArra
 
 def _temper(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
     raised = np.maximum(probabilities, 1e-7).astype(np.float64) ** (1.0 / temperature)
-    return (raised / raised.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True), np.float32)
 
 
 def _fit_temperature(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
     """Return the temperature under which held-out labels are most likely."""
 
     def loss(temperature: float) -> float:
-        return float(-np.log(np.maximum(_temper(probabilities, temperature)[np.arange(len(labels)), labels], 1e-7)).mean())
+        return float(
+            -np.log(np.maximum(_temper(probabilities, temperature)[np.arange(len(labels)), labels], 1e-7)).mean()
+        )
 
     return round(float(minimize_scalar(loss, bounds=(0.5, 4.0), method="bounded").x), 3)
 
@@ -313,8 +368,9 @@ def _figures(probabilities: NDArray[np.float32], part: _Pages) -> dict[str, Any]
     given, gold = probabilities.argmax(axis=1)[written], part.labels[written]
     f1 = {}
     for number, label in enumerate(LABELS):
-        right = np.count_nonzero((given == number) & (gold == number))
-        f1[label.value] = round(float(2 * right / max(1, np.count_nonzero(given == number) + np.count_nonzero(gold == number))), 4)
+        right = int(((given == number) & (gold == number)).sum())
+        both = int((given == number).sum()) + int((gold == number).sum())
+        f1[label.value] = round(2 * right / max(1, both), 4)
     core = gold == _CORE
     return {
         "paragraphs": int(written.sum()),

@@ -41,7 +41,12 @@ def register_errors(app: Flask) -> None:
     @app.errorhandler(HTTPException)
     def answer(error: HTTPException) -> Response:
         # The type is about:blank as none of them means more than its status says.
-        problem: dict[str, object] = {"type": "about:blank", "title": error.name, "status": error.code, "detail": _detail(error)}
+        problem: dict[str, object] = {
+            "type": "about:blank",
+            "title": error.name,
+            "status": error.code,
+            "detail": _detail(error),
+        }
         if isinstance(error, InvalidFields):
             problem["errors"] = [asdict(field) for field in error.errors]
         response = app.response_class(app.json.dumps(problem), error.code, error.get_headers())

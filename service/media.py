@@ -51,7 +51,11 @@ def answer_type(offered: Sequence[str]) -> str:
 def _quality(media_type: str) -> float:
     # The most specific range decides (RFC 9110, 12.5.1), which best_match does not heed: "text/plain;q=0, */*" refuses plain text.
     for media_range in (media_type, f"{media_type.partition('/')[0]}/*", "*/*"):
-        qualities = [quality for value, quality in request.accept_mimetypes if value.partition(";")[0].strip().lower() == media_range]
+        qualities = [
+            quality
+            for value, quality in request.accept_mimetypes
+            if value.partition(";")[0].strip().lower() == media_range
+        ]
         if qualities:
             return float(max(qualities))
     return 0.0

@@ -42,7 +42,11 @@ class CleanRequest:
                 errors.append(FieldError(name, str(error)))
         if "text" not in value:
             errors.append(FieldError("text", "is missing"))
-        errors.extend(FieldError(name, f"is not known; the fields are {', '.join(_FIELDS)}") for name in value if name not in _FIELDS)
+        errors.extend(
+            FieldError(name, f"is not known; the fields are {', '.join(_FIELDS)}")
+            for name in value
+            if name not in _FIELDS
+        )
         if errors:
             raise InvalidFields(errors)
         return cls(**fields)
@@ -93,4 +97,9 @@ def _share(value: object) -> float:
     return float(value)
 
 
-_FIELDS: Mapping[str, Callable[[object], object]] = {"text": _string, "id": _string, "keep": _labels, "min_confidence": _share}
+_FIELDS: Mapping[str, Callable[[object], object]] = {
+    "text": _string,
+    "id": _string,
+    "keep": _labels,
+    "min_confidence": _share,
+}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from flask import Flask
-from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+from gunicorn.app.base import BaseApplication
 
 from service.app import create_app
 from service.settings import Settings

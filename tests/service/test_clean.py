@@ -48,7 +48,10 @@ def test_json_in_json_out_tells_everything(client: FlaskClient) -> None:
     }
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "text/plain; charset=utf-8", "text/plain;charset=UTF-8", 'Text/Plain; charset="utf8"'])
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain", "text/plain; charset=utf-8", "text/plain;charset=UTF-8", 'Text/Plain; charset="utf8"'],
+)
 def test_plain_text_in(client: FlaskClient, content_type: str) -> None:
     """Plain text is cleaned as UTF-8, said or not, and has no id in its answer."""
     response = client.post("/v1/clean", data="قال الوزير.\nPROMO\n".encode(), content_type=content_type)
@@ -95,7 +98,9 @@ def test_no_text_is_an_empty_article(client: FlaskClient, text: str) -> None:
 )
 def test_accept_chooses_the_form(client: FlaskClient, accept: str | None, content_type: str) -> None:
     """The answer has the form that Accept likes best, JSON when it does not say, and tells caches so."""
-    response = client.post("/v1/clean", data=ARTICLE, content_type="text/plain", headers=None if accept is None else {"Accept": accept})
+    response = client.post(
+        "/v1/clean", data=ARTICLE, content_type="text/plain", headers=None if accept is None else {"Accept": accept}
+    )
     assert (response.status_code, response.content_type) == (200, content_type)
     assert response.headers["Vary"] == "Accept"
 
@@ -119,13 +124,27 @@ def test_accept_that_allows_neither_form(client: FlaskClient, accept: str) -> No
         ({"keep": ["core", "social", "boilerplate", "promo"]}, ARTICLE, {}),
         ({"min_confidence": 0}, "The council voted.\nWork starts in June.", {"social": 1, "promo": 2}),
         ({"min_confidence": 0.625}, "The council voted.\nWork starts in June.", {"social": 1, "promo": 2}),
-        ({"min_confidence": 0.63}, "The council voted.\nWork starts in June.\nMaybe PROMO? or not", {"social": 1, "promo": 1}),
-        ({"min_confidence": 0.8}, "The council voted.\n@council thanks all\nWork starts in June.\nMaybe PROMO? or not", {"promo": 1}),
+        (
+            {"min_confidence": 0.63},
+            "The council voted.\nWork starts in June.\nMaybe PROMO? or not",
+            {"social": 1, "promo": 1},
+        ),
+        (
+            {"min_confidence": 0.8},
+            "The council voted.\n@council thanks all\nWork starts in June.\nMaybe PROMO? or not",
+            {"promo": 1},
+        ),
         ({"min_confidence": 1}, ARTICLE, {}),
-        ({"keep": ["promo"], "min_confidence": 0.8}, "Read PROMO here\n@council thanks all\nMaybe PROMO? or not", {"core": 2}),
+        (
+            {"keep": ["promo"], "min_confidence": 0.8},
+            "Read PROMO here\n@council thanks all\nMaybe PROMO? or not",
+            {"core": 2},
+        ),
     ],
 )
-def test_keep_and_min_confidence(client: FlaskClient, wish: dict[str, object], text: str, removed: dict[str, int]) -> None:
+def test_keep_and_min_confidence(
+    client: FlaskClient, wish: dict[str, object], text: str, removed: dict[str, int]
+) -> None:
     """Labels in keep stay, and of the others what is less sure than min_confidence; counts and flags say the same."""
     answer = post(client, text=ARTICLE, **wish)
     assert answer["text"] == text

@@ -58,7 +58,9 @@ def problem(response: TestResponse) -> dict[str, Any]:
         ("POST", "/v1/clean", {**JSON, "data": b"{}"}, 422),
     ],
 )
-def test_every_error_is_problem_details(client: FlaskClient, method: str, path: str, request_: dict[str, Any], status: int) -> None:
+def test_every_error_is_problem_details(
+    client: FlaskClient, method: str, path: str, request_: dict[str, Any], status: int
+) -> None:
     """Whatever is wrong, the answer is problem details with the status for it, and fields are named with 422 alone."""
     response = client.open(path, method=method, **request_)
     assert response.status_code == status
@@ -82,7 +84,10 @@ def test_every_error_is_problem_details(client: FlaskClient, method: str, path: 
         ('{"text": "", "keep": {"core": true}}', {"keep": "list of labels"}),
         ('{"text": "", "keep": ["core", 1]}', {"keep": "list of labels"}),
         ('{"text": "", "keep": [["core"]]}', {"keep": "list of labels"}),
-        ('{"text": "", "keep": ["core", "advert"]}', {"keep": "'advert' is not a label; the labels are core, social, boilerplate, promo"}),
+        (
+            '{"text": "", "keep": ["core", "advert"]}',
+            {"keep": "'advert' is not a label; the labels are core, social, boilerplate, promo"},
+        ),
         ('{"text": "", "keep": ["Core"]}', {"keep": "'Core' is not a label"}),
         ('{"text": "", "min_confidence": "0.5"}', {"min_confidence": "number from 0 to 1"}),
         ('{"text": "", "min_confidence": true}', {"min_confidence": "number from 0 to 1"}),
@@ -95,7 +100,10 @@ def test_every_error_is_problem_details(client: FlaskClient, method: str, path: 
         (f'{{"text": "", "min_confidence": {"9" * 400}}}', {"min_confidence": "number from 0 to 1"}),
         ('{"text": "a", "text": "b"}', {"text": "more than once"}),
         ('{"text": "", "\\ud800": 1}', {"\ud800": "not known"}),
-        ('{"id": 1, "keep": 1, "min_confidence": 2, "x": 1}', dict.fromkeys(["text", "id", "keep", "min_confidence", "x"], "")),
+        (
+            '{"id": 1, "keep": 1, "min_confidence": 2, "x": 1}',
+            dict.fromkeys(["text", "id", "keep", "min_confidence", "x"], ""),
+        ),
     ],
 )
 def test_every_wrong_field_is_named(client: FlaskClient, body: str, fields: dict[str, str]) -> None:
@@ -119,7 +127,13 @@ def test_a_body_full_of_wrong_fields_gets_a_bounded_answer(app: Flask) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["[" * 100_000, '{"text": ' * 100_000, f'{{"min_confidence": {"9" * 10_000}}}', f'{{"keep": {"[" * 500}{"]" * 500}}}']
+    "body",
+    [
+        "[" * 100_000,
+        '{"text": ' * 100_000,
+        f'{{"min_confidence": {"9" * 10_000}}}',
+        f'{{"keep": {"[" * 500}{"]" * 500}}}',
+    ],
 )
 def test_hostile_json_is_a_bad_request(app: Flask, body: str) -> None:
     """JSON that is nested without end, or has endless numbers, is refused like any other that is wrong."""
@@ -139,7 +153,9 @@ def test_the_limit_on_bodies(client: FlaskClient, content_type: str, size: int, 
     assert len(body) == size
     if chunked:  # as gunicorn passes on a chunked body: without a length, and ending where the body does
         environ = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
-        response = client.post("/v1/clean", input_stream=io.BytesIO(body), content_type=content_type, environ_overrides=environ)
+        response = client.post(
+            "/v1/clean", input_stream=io.BytesIO(body), content_type=content_type, environ_overrides=environ
+        )
     else:
         response = client.post("/v1/clean", data=body, content_type=content_type)
     if fits:
@@ -156,7 +172,9 @@ def test_a_wrong_method_is_told_the_right_one(client: FlaskClient) -> None:
     assert set(response.headers["Allow"].split(", ")) == {"OPTIONS", "POST"}
 
 
-def test_an_unexpected_error_tells_the_log_and_not_the_caller(broken_client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unexpected_error_tells_the_log_and_not_the_caller(
+    broken_client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
     """An exception is 500 without what went wrong inside, which is in the log; the service goes on."""
     with caplog.at_level(logging.ERROR):
         response = broken_client.post("/v1/clean", data="text", **TEXT)

@@ -4,7 +4,9 @@ import pytest
 from flask.testing import FlaskClient
 
 
-@pytest.mark.parametrize(("path", "answer"), [("/livez", {"status": "ok"}), ("/readyz", {"status": "ok", "model": "stub"})])
+@pytest.mark.parametrize(
+    ("path", "answer"), [("/livez", {"status": "ok"}), ("/readyz", {"status": "ok", "model": "stub"})]
+)
 def test_a_service_that_started_is_alive_and_ready(client: FlaskClient, path: str, answer: dict[str, str]) -> None:
     """Alive says ok, ready says with which model."""
     response = client.get(path)

@@ -23,7 +23,9 @@ ROOT = Path(__file__).parents[2]
 START_SECONDS = 60
 SERVE = "import sys; from service.server import serve; from service.settings import Settings; serve('127.0.0.1', int(sys.argv[1]), 2, 2, Settings())"
 
-needs_model = pytest.mark.skipif(not default_model().exists(), reason="there is no default model to serve; make one with 'winnow train'")
+needs_model = pytest.mark.skipif(
+    not default_model().exists(), reason="there is no default model to serve; make one with 'winnow train'"
+)
 
 
 @contextmanager
@@ -32,7 +34,9 @@ def serving() -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "-c", SERVE, str(port)], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVE, str(port)], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
     try:
         address = f"http://127.0.0.1:{port}"
         _wait(process, address)
@@ -63,7 +67,9 @@ def test_the_server_cleans_refuses_and_stops() -> None:
         with urllib.request.urlopen(request, timeout=30) as response:
             answer = json.load(response)
         assert "voted 14 to 9" in answer["text"]
-        assert [article[paragraph["start"] : paragraph["end"]] for paragraph in answer["paragraphs"]] == article.splitlines()
+        assert [
+            article[paragraph["start"] : paragraph["end"]] for paragraph in answer["paragraphs"]
+        ] == article.splitlines()
 
         limit = Settings().max_body_bytes
         too_large = urllib.request.Request(f"{address}/v1/clean", b"x" * (limit + 1), {"Content-Type": "text/plain"})

@@ -18,7 +18,10 @@ from service.settings import Settings
         ({"WINNOW_MODEL": "", "WINNOW_MAX_BODY_BYTES": ""}, Settings()),
         ({"WINNOW_MODEL": "models/a"}, Settings(model=Path("models/a"))),
         ({"WINNOW_MAX_BODY_BYTES": "1"}, Settings(max_body_bytes=1)),
-        ({"WINNOW_MODEL": "b", "WINNOW_MAX_BODY_BYTES": " 5000000 ", "WINNOW_OTHER": "x"}, Settings(Path("b"), 5_000_000)),
+        (
+            {"WINNOW_MODEL": "b", "WINNOW_MAX_BODY_BYTES": " 5000000 ", "WINNOW_OTHER": "x"},
+            Settings(Path("b"), 5_000_000),
+        ),
     ],
 )
 def test_the_environment_sets(environ: dict[str, str], settings: Settings) -> None:
@@ -29,7 +32,9 @@ def test_the_environment_sets(environ: dict[str, str], settings: Settings) -> No
 @pytest.mark.parametrize("value", ["0", "-1", "2MB", "1.5", "1e6", "nan", "9" * 5000])
 def test_a_limit_that_is_none_is_refused(value: str) -> None:
     """A limit that is not a whole number above 0 is refused in a sentence with the variable, the value and the way out."""
-    with pytest.raises(SettingsError, match=r"^WINNOW_MAX_BODY_BYTES is '.*; set it to a whole number above 0") as caught:
+    with pytest.raises(
+        SettingsError, match=r"^WINNOW_MAX_BODY_BYTES is '.*; set it to a whole number above 0"
+    ) as caught:
         Settings.from_environment({"WINNOW_MAX_BODY_BYTES": value})
     assert isinstance(caught.value, WinnowError)
     assert isinstance(caught.value, ValueError)

@@ -1,0 +1,152 @@
+"""A folder of articles cleaned on all cores: `.txt` and `.jsonl` files in, the same tree out.
+
+A file is the unit of work. Its output appears whole or not at all, and what cannot be cleaned is named in `failures.jsonl` and never
+stops the rest.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from joblib import Parallel, delayed
+
+from classifier.cleaning import CORE_ONLY, Cleaner
+from classifier.errors import InputError, WinnowError
+from classifier.labels import Label
+from classifier.records import BadRow, clean_rows, decode, dump
+
+SUFFIXES = (".txt", ".jsonl")
+FAILURES = "failures.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An input, or a row of one (`line` is 0 for the whole file), that was not cleaned, and why."""
+
+    path: str
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """What became of one file: articles cleaned, characters read and kept, and failures."""
+
+    path: str
+    articles: int
+    read: int
+    kept: int
+    failures: tuple[Failure, ...]
+
+
+def clean_folder(
+    source: Path,
+    target: Path,
+    model: Path | None = None,
+    keep: frozenset[Label] = CORE_ONLY,
+    jobs: int = -1,
+    done: Callable[[FileResult, int], None] = lambda result, files: None,
+) -> list[FileResult]:
+    """Clean every `.txt` and `.jsonl` file below `source` into the same place below `target`.
+
+    `done` is told of each finished file and the number of files. Returns the results in the order of the paths; the failures
+    among them also stand in `target`/failures.jsonl, which is there only when there are any. Raises InputError when
+    the folders cannot be used, and ModelError.
+    """
+    source, target = _check_folders(source, target)
+    paths = sorted(
+        path for path in source.rglob("*") if path.suffix in SUFFIXES and (path.is_file() or path.is_symlink())
+    )
+    if not paths:
+        raise InputError(f"there is no .txt or .jsonl file in {source}; name a folder that holds some")
+    Cleaner.load(model)  # a model that cannot be used should fail once, here
+    target.mkdir(parents=True, exist_ok=True)
+    tasks = (delayed(_clean_file)(path, source, target, model, keep) for path in paths)
+    results = []
+    for result in Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(tasks):
+        results.append(result)
+        done(result, len(paths))
+    results.sort(key=lambda result: result.path)
+    failures = [failure for result in results for failure in result.failures]
+    if failures:
+        rows = [
+            dump({"path": failure.path, "line": failure.line, "reason": failure.reason}) + "\n" for failure in failures
+        ]
+        _write(target / FAILURES, "".join(rows).encode())
+    else:
+        (target / FAILURES).unlink(missing_ok=True)
+    return results
+
+
+def _check_folders(source: Path, target: Path) -> tuple[Path, Path]:
+    if not source.is_dir():
+        raise InputError(f"{source} is no folder; name one that holds .txt or .jsonl files")
+    source, target = source.resolve(), target.resolve()
+    if target == source or target.is_relative_to(source) or source.is_relative_to(target):
+        raise InputError(
+            f"{target} and {source} lie within each other; name a folder for the output that is apart from the input"
+        )
+    if target.exists() and not target.is_dir():
+        raise InputError(f"{target} is a file; name a folder for the output")
+    return source, target
+
+
+@cache
+def _cleaner(model: Path | None) -> Cleaner:
+    """Load the model once in each worker."""
+    return Cleaner.load(model)
+
+
+def _clean_file(path: Path, source: Path, target: Path, model: Path | None, keep: frozenset[Label]) -> FileResult:
+    name = path.relative_to(source).as_posix()
+    try:
+        if not path.resolve().is_relative_to(source):
+            raise InputError("it is a link that leads out of the source folder")
+        cleaner = _cleaner(model)
+        clean = _clean_text if path.suffix == ".txt" else _clean_lines
+        return clean(cleaner, path, name, target / name, keep)
+    except OSError as error:
+        reason = error.strerror or str(error)
+    except WinnowError as error:
+        reason = str(error)
+    return FileResult(name, 0, 0, 0, (Failure(name, 0, reason),))
+
+
+def _clean_text(cleaner: Cleaner, path: Path, name: str, target: Path, keep: frozenset[Label]) -> FileResult:
+    text, _ = decode(path.read_bytes())
+    article = cleaner.clean(text, keep)
+    _write(target, (article.text + "\n" if article.text else "").encode("utf-8", "surrogatepass"))
+    return FileResult(name, 1, len(text), len(article.text), ())
+
+
+def _clean_lines(cleaner: Cleaner, path: Path, name: str, target: Path, keep: frozenset[Label]) -> FileResult:
+    rows: list[str] = []
+    failures = []
+    with path.open("rb") as lines:
+        for row in clean_rows(cleaner, lines, keep):
+            if isinstance(row, BadRow):
+                failures.append(Failure(name, row.line, row.reason))
+            else:
+                rows.append(row)
+    content = "".join(f"{row}\n" for row in rows).encode()
+    _write(target, content)
+    return FileResult(name, len(rows), path.stat().st_size, len(content), tuple(failures))
+
+
+def _write(target: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, beside = tempfile.mkstemp(prefix=f".{target.name[:100]}-", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(beside, 0o644)
+        os.replace(beside, target)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(beside)
+        raise

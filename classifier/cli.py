@@ -1,0 +1,321 @@
+"""The command `winnow`.
+
+Everything heavy is imported inside the command that needs it: `winnow --help` must answer at once.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from classifier.errors import WinnowError
+from classifier.labels import LABELS, Label
+
+if TYPE_CHECKING:
+    from classifier.batch import FileResult
+    from classifier.evaluation import Evaluation
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+MODEL = click.option(
+    "--model", type=FOLDER, envvar="WINNOW_MODEL", help="Folder of the model; by default the one that ships."
+)
+KEEP = click.option(
+    "--keep",
+    type=click.Choice(LABELS),
+    multiple=True,
+    default=(Label.CORE,),
+    show_default=True,
+    help="Label to keep; may be given more than once.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="winnow-news")
+def main() -> None:
+    """Clean scraped news text: keep the story, drop posts, site furniture and other stories."""
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Show what went wrong as one sentence and end with status 1."""
+    try:
+        yield
+    except WinnowError as error:
+        click.echo(f"winnow: {error}", err=True)
+        sys.exit(1)
+
+
+def _write(text: str) -> None:
+    click.get_binary_stream("stdout").write(text.encode("utf-8", "surrogatepass"))
+
+
+def _fail(name: str, reason: str) -> None:
+    click.echo(f"winnow: {name}: {reason}", err=True)
+
+
+@main.command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path, allow_dash=True), metavar="[FILE]...")
+@click.option("--json", "as_json", is_flag=True, help="Write the whole result, one JSON object a line for each file.")
+@click.option(
+    "--jsonl", "rows", is_flag=True, help='Read JSON Lines, rows {"id", "text", …}; write a row for each, in order.'
+)
+@KEEP
+@MODEL
+def clean(files: tuple[Path, ...], as_json: bool, rows: bool, keep: tuple[str, ...], model: Path | None) -> None:
+    """Clean raw article text and write what is left.
+
+    Reads the files, or standard input when there is none. Exits with 1 when an input could not be cleaned.
+    """
+    if as_json and rows:
+        raise click.UsageError("--json and --jsonl exclude each other; --jsonl already writes rows")
+    from classifier.cleaning import Cleaner
+
+    with _plain_errors():
+        cleaner = Cleaner.load(model)
+        kept = frozenset(Label(label) for label in keep)
+        failed = [_clean_one(cleaner, path, as_json, rows, kept) for path in files or (Path("-"),)]
+        sys.exit(1 if any(failed) else 0)
+
+
+def _clean_one(cleaner: Any, path: Path, as_json: bool, rows: bool, keep: frozenset[Label]) -> bool:
+    """Clean one file or standard input; return whether something in it failed."""
+    from classifier.records import BadRow, answer, clean_rows, decode, dump
+
+    name = "standard input" if str(path) == "-" else str(path)
+    failed = False
+    try:
+        with click.open_file(str(path), "rb") as file:
+            if rows:
+                for row in clean_rows(cleaner, file, keep):
+                    if isinstance(row, BadRow):
+                        failed = True
+                        _fail(f"{name}:{row.line}", row.reason)
+                    else:
+                        _write(f"{row}\n")
+                return failed
+            text, encoding = decode(file.read())
+    except OSError as error:
+        _fail(name, f"cannot be read: {error.strerror}")
+        return True
+    except WinnowError as error:
+        _fail(name, str(error))
+        return True
+    article = cleaner.clean(text, keep)
+    if as_json:
+        _write(dump({"file": name, "encoding": encoding, **answer(article)}) + "\n")
+    elif article.text:
+        _write(f"{article.text}\n")
+    return failed
+
+
+@main.command()
+@click.argument("source", type=click.Path(path_type=Path), metavar="SRC")
+@click.argument("target", type=click.Path(path_type=Path), metavar="DST")
+@click.option("--jobs", type=int, default=-1, show_default=True, help="Processes; -1 is one for each core.")
+@KEEP
+@MODEL
+def batch(source: Path, target: Path, jobs: int, keep: tuple[str, ...], model: Path | None) -> None:
+    """Clean a folder tree of .txt and .jsonl files into another one.
+
+    A file or row that cannot be cleaned is named in DST/failures.jsonl and does not stop the rest; then the exit status is 1.
+    """
+    if jobs == 0:
+        raise click.UsageError("--jobs 0 would do nothing; give a number of processes, or -1 for one on each core")
+    from tqdm import tqdm
+
+    from classifier.batch import FAILURES, clean_folder
+
+    with _plain_errors(), tqdm(unit="file", disable=None, file=sys.stderr) as bar:
+
+        def advance(result: "FileResult", files: int) -> None:
+            bar.total = files
+            bar.set_postfix(failed=failures_seen(result), refresh=False)
+            bar.update()
+
+        seen = 0
+
+        def failures_seen(result: "FileResult") -> int:
+            nonlocal seen
+            seen += len(result.failures)
+            return seen
+
+        results = clean_folder(source, target, model, frozenset(Label(label) for label in keep), jobs, advance)
+    articles = sum(result.articles for result in results)
+    click.echo(
+        f"{articles} articles of {len(results)} files cleaned into {target}; {seen} failures"
+        + (f", named in {target / FAILURES}" if seen else ""),
+        err=True,
+    )
+    sys.exit(1 if seen else 0)
+
+
+@main.command()
+@click.option("--seeds", type=FOLDER, help="Train on these labelled articles instead of the shipped ones.")
+@click.option(
+    "--add",
+    "added",
+    type=FOLDER,
+    multiple=True,
+    help="Also train on these; may be given more than once. They count as much as ADD-WEIGHT copies.",
+)
+@click.option(
+    "--add-weight",
+    type=click.IntRange(1, 50),
+    default=4,
+    show_default=True,
+    help="How many times an added article counts.",
+)
+@click.option(
+    "--output",
+    type=FOLDER,
+    default=Path("winnow-model"),
+    show_default=True,
+    help="Folder for the new model; replaced when it is there.",
+)
+def train(seeds: Path | None, added: tuple[Path, ...], add_weight: int, output: Path) -> None:
+    """Train a model on labelled articles and save it in a folder.
+
+    Use it with --model, or by setting WINNOW_MODEL.
+    """
+    from dataclasses import replace
+
+    from classifier.resources import default_model, default_seeds
+    from classifier.seeds import read_seeds
+    from classifier.store import load_card, save_model
+    from classifier.training import train as train_model
+
+    with _plain_errors():
+        articles = read_seeds(seeds or default_seeds())
+        for folder in added:
+            # An article's copies share its group, so that they are never on both sides of a fold.
+            articles += [
+                replace(article, group=f"{folder}/{article.group}")
+                for article in read_seeds(folder)
+                for _ in range(add_weight)
+            ]
+        model, card = train_model(articles, report=lambda message: click.echo(message, err=True))
+        card = save_model(model, card, output)
+        click.echo(f"{card.identifier} saved in {output}: {_summary(card.figures)}")
+        if default_model().exists():
+            click.echo(
+                f"the shipped model {load_card(default_model()).identifier}: {_summary(load_card(default_model()).figures)}"
+            )
+
+
+def _summary(figures: dict[str, Any]) -> str:
+    return f"on seeds held out, core recall {figures['core_recall']:.3f}, residue removed {figures['residue_removed']:.3f}, paragraph macro-F1 {figures['macro_f1']:.3f}"
+
+
+@main.command()
+@click.option(
+    "--gold",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help='Labelled articles as JSON Lines: {"id", "text", "paragraphs": [[start, end, label]]}.',
+)
+@click.option("--seeds", type=FOLDER, help="Seeds to cross-validate on; by default the shipped ones.")
+@click.option(
+    "--folds",
+    type=click.IntRange(2, 20),
+    default=3,
+    show_default=True,
+    help="Parts for cross-validation: each is labelled by a model trained on the others.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Write all figures as one JSON object.")
+@MODEL
+def evaluate(gold: Path | None, seeds: Path | None, folds: int, as_json: bool, model: Path | None) -> None:
+    """Measure a model on labelled articles, or training itself on seeds by grouped folds."""
+    if gold and seeds:
+        raise click.UsageError("--gold measures a model and --seeds training; give one of them")
+    import json
+
+    from classifier.cleaning import Cleaner
+    from classifier.evaluation import cross_validate, read_gold
+    from classifier.evaluation import evaluate as measure
+    from classifier.resources import default_seeds
+    from classifier.seeds import read_seeds
+
+    with _plain_errors():
+        if gold:
+            result = measure(Cleaner.load(model), read_gold(gold))
+        else:
+            result = cross_validate(
+                read_seeds(seeds or default_seeds()), folds, report=lambda message: click.echo(message, err=True)
+            )
+        click.echo(json.dumps(result.to_json(), ensure_ascii=False) if as_json else _table(result))
+
+
+def _table(result: "Evaluation") -> str:
+    figures = result.figures
+
+    def number(value: float | None) -> str:
+        return "    –" if value is None else f"{value:.3f}"
+
+    lines = [
+        f"articles            {figures.articles}",
+        f"core recall         {number(figures.core_recall)}   of the story's characters, kept",
+        f"core precision      {number(figures.core_precision)}   of the characters kept, story",
+        f"residue removed     {number(figures.residue_removed)}   of the other characters",
+        f"articles damaged    {number(figures.articles_damaged)}   lost over a tenth of their story",
+        f"articles exact      {number(figures.articles_exact)}   every paragraph kept or dropped rightly",
+        "",
+        "label          characters: precision  recall     F1    paragraphs: precision  recall     F1",
+    ]
+    for label in LABELS:
+        character, paragraph = figures.characters[label], figures.paragraphs[label]
+        cells = [number(value) for one in (character, paragraph) for value in (one.precision, one.recall, one.f1)]
+        lines.append(
+            f"{label:24s}{cells[0]:>12s}{cells[1]:>8s}{cells[2]:>7s}{cells[3]:>24s}{cells[4]:>8s}{cells[5]:>7s}"
+        )
+    lines.append(f"{'macro':24s}{number(figures.character_macro_f1):>27s}{number(figures.paragraph_macro_f1):>39s}")
+    lines += ["", "language  articles  core recall  residue removed  paragraph macro-F1"]
+    for language, one in result.by_language.items():
+        lines.append(
+            f"{language or '?':10s}{one.articles:8d}{number(one.core_recall):>13s}{number(one.residue_removed):>17s}{number(one.paragraph_macro_f1):>20s}"
+        )
+    lines += ["", "most wrong characters"]
+    lines += [f"{wrong:8d}  {identifier}" for identifier, wrong in result.worst]
+    return "\n".join(lines)
+
+
+@main.group()
+def seeds() -> None:
+    """Look after labelled articles."""
+
+
+@seeds.command()
+@click.argument("directory", required=False, type=FOLDER, metavar="[DIR]")
+def check(directory: Path | None) -> None:
+    """Check labelled articles: format, labels, duplicates. Without DIR, the shipped ones."""
+    from classifier.resources import default_seeds
+    from classifier.seeds import check_seeds, read_seeds
+
+    folder = directory or default_seeds()
+    problems = check_seeds(folder)
+    for problem in problems:
+        click.echo(problem, err=True)
+    if problems:
+        click.echo(f"winnow: {len(problems)} problems in {folder}; mend them before training", err=True)
+        sys.exit(1)
+    articles = read_seeds(folder)
+    click.echo(f"{len(articles)} seeds in {len({article.language for article in articles})} languages are sound")
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port to listen on.")
+@click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
+@click.option("--threads", type=click.IntRange(1), default=2, show_default=True, help="Threads of each process.")
+@MODEL
+def serve(host: str, port: int, workers: int, threads: int, model: Path | None) -> None:
+    """Run the HTTP service."""
+    from dataclasses import replace
+
+    from service.server import serve as run
+    from service.settings import Settings
+
+    with _plain_errors():
+        settings = Settings.from_environment()
+        run(host, port, workers, threads, replace(settings, model=model) if model else settings)

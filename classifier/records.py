@@ -1,0 +1,78 @@
+"""Texts and rows from outside: decoding of files, JSON Lines in and out."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from charset_normalizer import from_bytes
+
+from classifier.cleaning import Cleaner
+from classifier.errors import InputError
+from classifier.labels import CleanedArticle, Label
+
+_ROWS_AT_ONCE = 256
+
+
+def decode(content: bytes) -> tuple[str, str]:
+    """Return the text of a file's bytes and the encoding it was in: UTF-8, or what charset-normalizer finds.
+
+    Raises InputError when the bytes are no text in any encoding it knows.
+    """
+    try:
+        return content.decode("utf-8-sig"), "utf-8"
+    except UnicodeDecodeError:
+        found = from_bytes(content).best()
+    if found is None:
+        raise InputError("it is not text in any known encoding; save it as UTF-8")
+    return str(found), found.encoding
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A line that could not be cleaned, and why."""
+
+    line: int
+    reason: str
+
+
+def clean_rows(cleaner: Cleaner, lines: Iterable[bytes], keep: frozenset[Label]) -> Iterator[str | BadRow]:
+    """Clean JSON Lines rows `{"text", …}`; yield for each non-blank line, in order, the row that answers it or what is wrong with it.
+
+    All fields of a row are carried through; `text`, `paragraphs` and `model` are Winnow's own and win.
+    """
+    numbered = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
+    while chunk := list(islice(numbered, _ROWS_AT_ONCE)):
+        parsed = [_parse(number, line) for number, line in chunk]
+        cleaned = iter(cleaner.clean_many([row["text"] for row in parsed if isinstance(row, dict)], keep))
+        for row in parsed:
+            yield row if isinstance(row, BadRow) else dump({**row, **answer(next(cleaned))})
+
+
+def answer(article: CleanedArticle) -> dict[str, Any]:
+    """Return a cleaned article as the fields of a row."""
+    paragraphs = [
+        {"start": p.start, "end": p.end, "label": p.label.value, "confidence": p.confidence} for p in article.paragraphs
+    ]
+    return {"text": article.text, "paragraphs": paragraphs, "model": article.model}
+
+
+def dump(row: Mapping[str, Any]) -> str:
+    """Return a row as one line of JSON without its line break: readable, and escaped only where half a surrogate pair stands."""
+    line = json.dumps(row, ensure_ascii=False)
+    return line if line.isascii() or line.encode("utf-8", "replace").decode() == line else json.dumps(row)
+
+
+def _parse(number: int, line: bytes) -> dict[str, Any] | BadRow:
+    try:
+        row = json.loads(line)
+    except UnicodeDecodeError:
+        return BadRow(number, "it is not UTF-8")
+    except (ValueError, RecursionError) as error:
+        return BadRow(number, f"it is not JSON ({str(error)[:80]})")
+    if not isinstance(row, dict):
+        return BadRow(number, "it is no JSON object")
+    if not isinstance(row.get("text"), str):
+        return BadRow(number, 'its field "text" is missing or no string')
+    return row
