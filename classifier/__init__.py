@@ -28,8 +28,9 @@ _HOMES = {
 }
 
 __all__ = [
-    "LABELS", "CleanedArticle", "Cleaner", "InputError", "Label", "LabelledArticle", "ModelCard", "ModelError", "Paragraph", "SeedError", "WinnowError",
-    "check_seeds", "evaluate", "load_model", "read_seeds", "save_model", "split_paragraphs", "train",
+    "LABELS", "CleanedArticle", "Cleaner", "InputError", "Label", "LabelledArticle", "ModelCard", "ModelError",
+    "Paragraph", "SeedError", "WinnowError", "check_seeds", "evaluate", "load_model", "read_seeds",
+    "save_model", "split_paragraphs", "train",
 ]  # fmt: skip
 
 

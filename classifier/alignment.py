@@ -14,7 +14,8 @@ UNLABELLED = len(LABELS)
 
 
 def character_labels(batch: TextBatch, articles: Sequence[LabelledArticle]) -> NDArray[np.uint8]:
-    """Return the index into `LABELS` that each code point of the batch has by its article's spans, shape (code points,).
+    """Return the index into `LABELS` that each code point of the batch has by its article's spans, shape (code
+    points,).
 
     White space and what no span holds is `UNLABELLED`. The batch must be of the articles' texts, in order.
     """
@@ -28,7 +29,9 @@ def character_labels(batch: TextBatch, articles: Sequence[LabelledArticle]) -> N
 
 
 def majority(labels: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the label that most labelled characters of each span have, shape (spans,); the first of `LABELS` where there is none."""
+    """Return the label that most labelled characters of each span have, shape (spans,); the first of `LABELS` where
+    there is none.
+    """
     counts = []
     for number in range(len(LABELS)):
         total = np.zeros(len(labels) + 1, np.int64)

@@ -1,7 +1,7 @@
 """A folder of articles cleaned on all cores: `.txt` and `.jsonl` files in, the same tree out.
 
-A file is the unit of work. Its output appears whole or not at all, and what cannot be cleaned is named in `failures.jsonl` and never
-stops the rest.
+A file is the unit of work. Its output appears whole or not at all, and what cannot be cleaned is named in
+`failures.jsonl` and never stops the rest.
 """
 
 import os
@@ -53,9 +53,9 @@ def clean_folder(
 ) -> list[FileResult]:
     """Clean every `.txt` and `.jsonl` file below `source` into the same place below `target`.
 
-    `done` is told of each finished file and the number of files. Returns the results in the order of the paths; the failures
-    among them also stand in `target`/failures.jsonl, which is there only when there are any. Raises InputError when
-    the folders cannot be used, and ModelError.
+    `done` is told of each finished file and the number of files. Returns the results in the order of the paths; the
+    failures among them also stand in `target`/failures.jsonl, which is there only when there are any. Raises
+    InputError when the folders cannot be used, and ModelError.
     """
     source, target = _check_folders(source, target)
     paths = sorted(
@@ -107,8 +107,9 @@ def _clean_file(path: Path, source: Path, target: Path, model: Path | None, keep
         if not path.resolve().is_relative_to(source):
             raise InputError("it is a link that leads out of the source folder")
         cleaner = _cleaner(model)
-        clean = _clean_text if path.suffix == ".txt" else _clean_lines
-        return clean(cleaner, path, name, target / name, keep)
+        if path.suffix == ".txt":
+            return _clean_text(cleaner, path, name, target / name, keep)
+        return _clean_lines(cleaner, path, name, target / name, keep)
     except OSError as error:
         reason = error.strerror or str(error)
     except WinnowError as error:

@@ -49,7 +49,7 @@ def _plain_errors() -> Iterator[None]:
 
 
 def _write(text: str) -> None:
-    click.get_binary_stream("stdout").write(text.encode("utf-8", "surrogatepass"))
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass"))
 
 
 def _fail(name: str, reason: str) -> None:
@@ -120,7 +120,8 @@ def _clean_one(cleaner: Any, path: Path, as_json: bool, rows: bool, keep: frozen
 def batch(source: Path, target: Path, jobs: int, keep: tuple[str, ...], model: Path | None) -> None:
     """Clean a folder tree of .txt and .jsonl files into another one.
 
-    A file or row that cannot be cleaned is named in DST/failures.jsonl and does not stop the rest; then the exit status is 1.
+    A file or row that cannot be cleaned is named in DST/failures.jsonl and does not stop the rest; then the exit
+    status is 1.
     """
     if jobs == 0:
         raise click.UsageError("--jobs 0 would do nothing; give a number of processes, or -1 for one on each core")
@@ -200,13 +201,13 @@ def train(seeds: Path | None, added: tuple[Path, ...], add_weight: int, output: 
         card = save_model(model, card, output)
         click.echo(f"{card.identifier} saved in {output}: {_summary(card.figures)}")
         if default_model().exists():
-            click.echo(
-                f"the shipped model {load_card(default_model()).identifier}: {_summary(load_card(default_model()).figures)}"
-            )
+            shipped = load_card(default_model())
+            click.echo(f"the shipped model {shipped.identifier}: {_summary(shipped.figures)}")
 
 
 def _summary(figures: dict[str, Any]) -> str:
-    return f"on seeds held out, core recall {figures['core_recall']:.3f}, residue removed {figures['residue_removed']:.3f}, paragraph macro-F1 {figures['macro_f1']:.3f}"
+    names = {"core_recall": "core recall", "residue_removed": "residue removed", "macro_f1": "paragraph macro-F1"}
+    return "on seeds held out, " + ", ".join(f"{words} {figures[name]:.3f}" for name, words in names.items())
 
 
 @main.command()
@@ -273,7 +274,8 @@ def _table(result: "Evaluation") -> str:
     lines += ["", "language  articles  core recall  residue removed  paragraph macro-F1"]
     for language, one in result.by_language.items():
         lines.append(
-            f"{language or '?':10s}{one.articles:8d}{number(one.core_recall):>13s}{number(one.residue_removed):>17s}{number(one.paragraph_macro_f1):>20s}"
+            f"{language or '?':10s}{one.articles:8d}{number(one.core_recall):>13s}"
+            f"{number(one.residue_removed):>17s}{number(one.paragraph_macro_f1):>20s}"
         )
     lines += ["", "most wrong characters"]
     lines += [f"{wrong:8d}  {identifier}" for identifier, wrong in result.worst]

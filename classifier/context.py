@@ -1,8 +1,8 @@
 """What stands around a paragraph, as inputs of the two models that look beyond it.
 
-Both take the features of every paragraph and what the wording model says of each; both stay within the article. `context_inputs`
-describe a paragraph and its neighbours, for the label it has in its own story. `break_inputs` describe the gap before a
-paragraph, for whether another story begins there.
+Both take the features of every paragraph and what the wording model says of each; both stay within the article.
+`context_inputs` describe a paragraph and its neighbours, for the label it has in its own story. `break_inputs`
+describe the gap before a paragraph, for whether another story begins there.
 """
 
 import numpy as np
@@ -22,10 +22,11 @@ _SHORT = 3.5  # log length of a marker or a button, 33 code points
 _NEIGHBOURS = (-3, -2, -1, 1, 2, 3)
 _BREAK_WINDOW = (-3, -2, -1, 0, 1, 2)
 _BREAK_FEATURES = (
-    "ties_before", "ties_behind", "break_so_far", "break_ahead", "depth_of_break", "side_of_break", "rest_known", "past_returns",
-    "near_ties", "rest_opening", "cut", "cut_past", "cut_rest", "index", "index_back", "share_before", "characters_before", "log_paragraphs", "log_characters", "seen_before",
-    "seen_opening", "seen_headline", "new_words", "seen_after", "prose_before", "prose_after", "cased", "ends_colon", "starts_quote", "digits",
-    "repeats_earlier", "foreign_script",
+    "ties_before", "ties_behind", "break_so_far", "break_ahead", "depth_of_break", "side_of_break",
+    "rest_known", "past_returns", "near_ties", "rest_opening", "cut", "cut_past", "cut_rest", "index",
+    "index_back", "share_before", "characters_before", "log_paragraphs", "log_characters", "seen_before",
+    "seen_opening", "seen_headline", "new_words", "seen_after", "prose_before", "prose_after", "cased",
+    "ends_colon", "starts_quote", "digits", "repeats_earlier", "foreign_script",
 )  # fmt: skip
 _COMPARED = ("ties_before", "rest_known", "near_ties", "cut")
 _ARRIVING = ("seen_before", "seen_opening", "ties_before", "near_ties")
@@ -49,8 +50,8 @@ def context_inputs(
 ) -> NDArray[np.float32]:
     """Return the inputs of the context model, shape (paragraphs, inputs).
 
-    `features` comes from `describe`; `roles` (paragraphs, len(ROLES)) and `known` (paragraphs,), the share of words met in
-    training, from the wording model.
+    `features` comes from `describe`; `roles` (paragraphs, len(ROLES)) and `known` (paragraphs,), the share of words
+    met in training, from the wording model.
     """
     length = feature(features, "log_length")
     ends = feature(features, "ends_sentence")

@@ -1,7 +1,7 @@
 """Fitted estimators as plain arrays: what scikit-learn learned, evaluated with numpy alone.
 
-A stored model is thus data, not code, loads without scikit-learn, and scores a batch in a few array operations. Each class has
-`fit`-free construction `from_sklearn`, `arrays` to be stored, and `from_arrays` to come back.
+A stored model is thus data, not code, loads without scikit-learn, and scores a batch in a few array operations. Each
+class has `fit`-free construction `from_sklearn`, `arrays` to be stored, and `from_arrays` to come back.
 """
 
 from collections.abc import Mapping, Sequence
@@ -75,8 +75,9 @@ class BucketWeights:
 class Networks:
     """The mean of several perceptrons with one hidden layer of rectified units, over standardised inputs.
 
-    With n networks, d inputs, h units and c classes: `mean`, `scale` (d,); `hidden` (n, d, h); `hidden_bias` (n, h); `out` (n, h, c); `out_bias` (n, c).
-    `temperature` divides the logarithms of the mean probabilities (Guo et al., 2017).
+    With n networks, d inputs, h units and c classes: `mean`, `scale` (d,); `hidden` (n, d, h); `hidden_bias` (n, h);
+    `out` (n, h, c); `out_bias` (n, c). `temperature` divides the logarithms of the mean probabilities (Guo et al.,
+    2017).
     """
 
     mean: NDArray[np.float32]
@@ -135,8 +136,9 @@ def standardise(inputs: NDArray[np.float32], mean: NDArray[Any], scale: NDArray[
 class Trees:
     """Boosted binary trees of at most 8 leaves, all splits of all trees compared at once.
 
-    After QuickScorer (Lucchese et al., 2015): each split that a row fails rules out the leaves of its left branch, and the leaf
-    reached is the first one left. With t trees: `features`, `thresholds` and `masks` (t, 7), `values` (t, 8), `bias` a number.
+    After QuickScorer (Lucchese et al., 2015): each split that a row fails rules out the leaves of its left branch,
+    and the leaf reached is the first one left. With t trees: `features`, `thresholds` and `masks` (t, 7), `values`
+    (t, 8), `bias` a number.
     """
 
     features: NDArray[np.int16]
@@ -149,7 +151,9 @@ class Trees:
 
     @classmethod
     def from_sklearn(cls, estimator: Any) -> Self:
-        """Take over a fitted binary `HistGradientBoostingClassifier` with `max_leaf_nodes` up to 8, numbers only, none missing."""
+        """Take over a fitted binary `HistGradientBoostingClassifier` with `max_leaf_nodes` up to 8, numbers only,
+        none missing.
+        """
         grown = [predictors[0].nodes for predictors in estimator._predictors]
         features = np.zeros((len(grown), cls.LEAVES - 1), np.int16)
         thresholds = np.full(features.shape, np.inf, np.float32)
@@ -160,7 +164,7 @@ class Trees:
             _walk(nodes, 0, splits)
             for place, (feature, threshold, first, last) in enumerate(splits.found):
                 features[tree, place] = feature
-                # Splits compare in double precision; the nearest single below keeps every single-precision input on its side.
+                # Splits compare in double precision; the nearest single below keeps every input on its side.
                 single = np.float32(threshold)
                 thresholds[tree, place] = single if single <= threshold else np.nextafter(single, np.float32(-np.inf))
                 masks[tree, place] = 0xFF & ~sum(1 << leaf for leaf in range(first, last))

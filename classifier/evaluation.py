@@ -36,8 +36,9 @@ class LabelFigures:
 class Figures:
     """The figures of a set of articles; shares lie between 0 and 1, None where there is nothing to measure.
 
-    `core_recall` and `core_precision` are of characters, `residue_removed` is the share of the other characters that are not
-    kept, `articles_damaged` of articles that lost over a tenth of their core, `articles_exact` of those with every paragraph kept or dropped rightly.
+    `core_recall` and `core_precision` are of characters, `residue_removed` is the share of the other characters that
+    are not kept, `articles_damaged` of articles that lost over a tenth of their core, `articles_exact` of those with
+    every paragraph kept or dropped rightly.
     """
 
     articles: int
@@ -66,7 +67,8 @@ class Evaluation:
 
 
 def read_gold(path: Path) -> list[LabelledArticle]:
-    """Read labelled articles from JSON Lines, rows `{"id", "text", "paragraphs": [[start, end, label], …], "lang"?, "site"?}`.
+    """Read labelled articles from JSON Lines, rows `{"id", "text", "paragraphs": [[start, end, label], …], "lang"?,
+    "site"?}`.
 
     Raises InputError naming file and line of the first row that cannot be used.
     """
@@ -91,14 +93,16 @@ def read_gold(path: Path) -> list[LabelledArticle]:
             )
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
-                f'{path}:{number}: no labelled article ({error}); write {{"id", "text", "paragraphs": [[start, end, label], …]}}'
+                f"{path}:{number}: no labelled article ({error}); "
+                'write {"id", "text", "paragraphs": [[start, end, label], …]}'
             ) from error
         ends = [0, *(end for _, end, _ in spans)]
         if any(
             not before <= start < end <= len(article.text) for (start, end, _), before in zip(spans, ends, strict=False)
         ):
             raise InputError(
-                f"{path}:{number}: paragraphs are out of order or beyond the text; give them in order, as code point offsets"
+                f"{path}:{number}: paragraphs are out of order or beyond the text; "
+                "give them in order, as code point offsets"
             )
         articles.append(article)
     if not articles:
@@ -117,7 +121,9 @@ def cross_validate(
     settings: TrainingSettings = DEFAULT,
     report: Report = lambda message: None,
 ) -> Evaluation:
-    """Measure training itself: each fold of the articles, dealt by group, is labelled by a model trained on the others."""
+    """Measure training itself: each fold of the articles, dealt by group, is labelled by a model trained on the
+    others.
+    """
     fold_of = deal_folds([article.group for article in articles], folds, settings.random_state)
     cleaned: dict[int, CleanedArticle] = {}
     for fold in range(folds):
@@ -190,10 +196,19 @@ def _figures(
         characters[:_CORE].sum() + characters[_CORE + 1 :].sum(),
     )
     by_character, by_paragraph = _by_label(characters), _by_label(paragraphs)
+    residue_kept = kept - characters[_CORE, _CORE]
     return Figures(
-        len(places), _ratio(characters[_CORE, _CORE], core), _ratio(characters[_CORE, _CORE], kept), _ratio(residue - (kept - characters[_CORE, _CORE]), residue),
-        round(damaged / max(1, len(places)), 4), round(exact / max(1, len(places)), 4), _macro(characters, by_character), _macro(paragraphs, by_paragraph), by_character, by_paragraph,
-    )  # fmt: skip
+        articles=len(places),
+        core_recall=_ratio(characters[_CORE, _CORE], core),
+        core_precision=_ratio(characters[_CORE, _CORE], kept),
+        residue_removed=_ratio(residue - residue_kept, residue),
+        articles_damaged=round(damaged / max(1, len(places)), 4),
+        articles_exact=round(exact / max(1, len(places)), 4),
+        character_macro_f1=_macro(characters, by_character),
+        paragraph_macro_f1=_macro(paragraphs, by_paragraph),
+        characters=by_character,
+        paragraphs=by_paragraph,
+    )
 
 
 def _by_label(counts: NDArray[np.int64]) -> dict[str, LabelFigures]:

@@ -1,8 +1,9 @@
 """What a paragraph is like and how it stands in its article, as one row of numbers for each paragraph.
 
 `FEATURES` lists the columns. None of them knows a word of any language, so they carry over to languages no seed is
-written in; wording is the business of `ngrams`. The likeness columns are lexical cohesion in the sense of TextTiling (Hearst, 1997):
-a word that returns ties the paragraphs between its two places together, and where few ties cross, the topic turns.
+written in; wording is the business of `ngrams`. The likeness columns are lexical cohesion in the sense of TextTiling
+(Hearst, 1997): a word that returns ties the paragraphs between its two places together, and where few ties cross, the
+topic turns.
 """
 
 import re
@@ -17,18 +18,21 @@ from classifier.paragraphs import POST_ATTRIBUTION, POST_LINK, TextBatch
 from classifier.segments import Segments
 
 SHAPE = (
-    "log_length", "log_words", "word_length", "letters", "digits", "upper", "capitalised", "punctuation", "symbols",
-    "sentence_ends", "commas", "ends_sentence", "ends_colon", "ends_ellipsis", "ends_letter", "starts_quote", "starts_dash", "starts_digit",
-    "starts_upper", "starts_other", "quotes", "brackets", "separators", "handles", "hashtags", "links", "post_link", "attribution", "years", "clock",
+    "log_length", "log_words", "word_length", "letters", "digits", "upper", "capitalised", "punctuation",
+    "symbols", "sentence_ends", "commas", "ends_sentence", "ends_colon", "ends_ellipsis", "ends_letter",
+    "starts_quote", "starts_dash", "starts_digit", "starts_upper", "starts_other", "quotes", "brackets",
+    "separators", "handles", "hashtags", "links", "post_link", "attribution", "years", "clock",
     "foreign_script", "latin_in_other", "glued_before", "glued_behind",
 )  # fmt: skip
 PLACE = (
-    "index", "index_back", "share_before", "characters_before", "log_paragraphs", "log_characters", "share_of_article", "length_to_long",
-    "prose_before", "prose_after", "since_prose", "until_prose", "cased",
+    "index", "index_back", "share_before", "characters_before", "log_paragraphs", "log_characters",
+    "share_of_article", "length_to_long", "prose_before", "prose_after", "since_prose", "until_prose", "cased",
 )  # fmt: skip
 LIKENESS = (
-    "seen_before", "seen_after", "seen_opening", "seen_headline", "headline_here", "new_words", "ties_before", "ties_behind", "break_so_far", "break_ahead",
-    "side_of_break", "depth_of_break", "rest_known", "past_returns", "near_ties", "rest_opening", "cut", "cut_past", "cut_rest", "repeats_earlier", "repeated_later",
+    "seen_before", "seen_after", "seen_opening", "seen_headline", "headline_here", "new_words", "ties_before",
+    "ties_behind", "break_so_far", "break_ahead", "side_of_break", "depth_of_break", "rest_known",
+    "past_returns", "near_ties", "rest_opening", "cut", "cut_past", "cut_rest", "repeats_earlier",
+    "repeated_later",
 )  # fmt: skip
 FEATURES: tuple[str, ...] = SHAPE + PLACE + LIKENESS
 
@@ -95,8 +99,8 @@ NO_COMMON_STEMS = CommonStems(np.zeros(0, np.uint64), np.zeros(0, np.float32))
 def learn_common_stems(batch: TextBatch, words: Words, languages: NDArray[np.str_]) -> CommonStems:
     """Find the common stems of each language: `languages` names that of each text, shape (texts,).
 
-    Rarity is the inverse paragraph frequency, -log(share of paragraphs), scaled to 1 at one paragraph in `_RARE`; a stem
-    of several languages has that of the one in which it is most common.
+    Rarity is the inverse paragraph frequency, -log(share of paragraphs), scaled to 1 at one paragraph in `_RARE`; a
+    stem of several languages has that of the one in which it is most common.
     """
     stems, paragraph = _stems(batch, words)
     language_names, language = np.unique(languages, return_inverse=True)
@@ -289,7 +293,7 @@ def _likeness(batch: TextBatch, words: Words, segments: Segments, common: Common
     ahead = segments.running_max_back(segments.shift(inner, 1))
     highest = np.maximum(so_far, ahead)
 
-    # Vocabulary on both sides of the gap before each paragraph: words met so far, words still to come, words that cross.
+    # Vocabulary on both sides of the gap before each paragraph: words met so far, words to come, words that cross.
     last_of_word = np.append(first_of_word[1:], len(word))[: len(first_of_word)] - 1
     begins, stops, of_word = place[first_of_word], place[last_of_word], weight[first_of_word]
     met = segments.before(np.bincount(begins, of_word, minlength=rows).astype(np.float64))
@@ -310,7 +314,8 @@ def _likeness(batch: TextBatch, words: Words, segments: Segments, common: Common
     rest = segments.after(mass) + mass
     rest_opening = (segments.after(opening) + opening) / np.maximum(1.0, rest)
 
-    # Likeness across the gap against likeness within either side, over all pairs of paragraphs that share a word (a normalised cut).
+    # Likeness across the gap against likeness within either side, over all pairs of paragraphs that share a word:
+    # a normalised cut (Shi & Malik, 2000; on text, Malioutov & Barzilay, 2006).
     rank = np.arange(len(word)) - first_of_word[group]
     pairs_past = segments.before(summed(weight * rank))
     later = summed(weight * (spread - 1 - rank))
@@ -358,7 +363,9 @@ def _likeness(batch: TextBatch, words: Words, segments: Segments, common: Common
 
 
 def _stems(batch: TextBatch, words: Words) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Hash what of each word is compared: its beginning, in Arabic without the article; pairs of solo letters; no short words."""
+    """Hash what of each word is compared: its beginning, in Arabic without the article; pairs of solo letters; no
+    short words.
+    """
     text = folded()[batch.codes]
     kind = kinds()[batch.codes]
     alef, lam = np.uint32(ord("ا")), np.uint32(ord("ل"))

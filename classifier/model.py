@@ -1,12 +1,14 @@
 """The model: raw paragraphs in, calibrated label probabilities out.
 
-Three estimators share the work. The *wording* model reads each paragraph by itself and says what part its wording plays
-(`context.ROLES`). The *context* model says which label the paragraph has within its own story. The *break* model finds where
-the page turns to another story, which is a run to the end: from there on all that would be story is promo. Its answer is a
-distribution over the gaps of the article and "nowhere", so the final probabilities are the mixture of what holds before and behind the break.
+Three estimators share the work. The *wording* model reads each paragraph by itself and says what part its wording
+plays (`context.ROLES`). The *context* model says which label the paragraph has within its own story. The *break*
+model finds where the page turns to another story, which is a run to the end: from there on all that would be story is
+promo. Its answer is a distribution over the gaps of the article and "nowhere", so the final probabilities are the
+mixture of what holds before and behind the break.
 
-Tried and left out: a Markov chain over the labels (smooths away short residue, damages fewer articles but removes less);
-one context model for both questions (promo creeps into late paragraphs of clean articles); a perceptron as break model (more false breaks than trees).
+Tried and left out: a Markov chain over the labels (smooths away short residue, damages fewer articles but removes
+less); one context model for both questions (promo creeps into late paragraphs of clean articles); a perceptron as
+break model (more false breaks than trees).
 """
 
 from dataclasses import dataclass
@@ -36,7 +38,9 @@ class Model:
     context: Networks
 
     def predict_proba(self, batch: TextBatch) -> NDArray[np.float32]:
-        """Return the probability of each of `LABELS` for all paragraphs, shape (paragraphs, len(LABELS)); rows sum to 1."""
+        """Return the probability of each of `LABELS` for all paragraphs, shape (paragraphs, len(LABELS)); rows sum to
+        1.
+        """
         if not len(batch.starts):
             return np.zeros((0, len(LABELS)), np.float32)
         segments = Segments(batch.bounds)
@@ -53,8 +57,8 @@ class Model:
 def behind_break(log_odds: NDArray[np.float32], segments: Segments) -> NDArray[np.float64]:
     """Return the probability that another story has begun at or before each paragraph, shape (paragraphs,).
 
-    `log_odds` are those of a break at the gap before each paragraph; an article has one break or none, and none before its
-    first paragraph.
+    `log_odds` are those of a break at the gap before each paragraph; an article has one break or none, and none
+    before its first paragraph.
     """
     weight = np.exp(np.clip(log_odds.astype(np.float64), -30.0, 30.0))
     weight[segments.index == 0] = 0.0

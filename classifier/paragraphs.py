@@ -25,15 +25,17 @@ LONG_POST_LINE = 280
 WIDE_GAP = 3
 """White characters in a row, within a line, from which they stand for a lost line break."""
 
-_DAY_OR_YEAR = r"\d{1,4}"
 _MONTH = r"[^\W\d_][^\s\d()@]{0,15}"
-_DATE = (
-    rf"(?:{_MONTH}[ \xa0]{{1,2}}\d{{1,2}}(?:st|nd|rd|th)?[,،、]?[ \xa0]\d{{4}}"  # September 19, 2023
-    rf"|\d{{1,2}}(?:st|nd|rd|th|\.|er|º|ª)?,?[ \xa0](?:(?:de|di|du|tháng|of)[ \xa0])?(?:{_MONTH}|\d{{1,2}})[,،.]?[ \xa0](?:(?:de|del)[ \xa0])?\d{{4}}(?:[ \xa0](?:г|р)\.)?"
-    r"|\d{4}[ \xa0]?[年년][ \xa0]?\d{1,2}[ \xa0]?[月월][ \xa0]?\d{1,2}[ \xa0]?[日일]"
-    rf"|\d{{4}}\.?[ \xa0](?:m\.|gada)?[ \xa0]?(?:\d{{1,2}}\.[ \xa0])?{_MONTH}(?:[ \xa0]\d{{1,2}}\.?(?:[ \xa0]d\.)?)?"  # 2023. szeptember 19.
-    r"|\d{1,4}[./-]\d{1,2}[./-]\d{1,4})"
+_DATES = (
+    rf"{_MONTH}[ \xa0]{{1,2}}\d{{1,2}}(?:st|nd|rd|th)?[,،、]?[ \xa0]\d{{4}}",  # September 19, 2023
+    rf"\d{{1,2}}(?:st|nd|rd|th|\.|er|º|ª)?,?[ \xa0](?:(?:de|di|du|tháng|of)[ \xa0])?(?:{_MONTH}|\d{{1,2}})[,،.]?[ \xa0]"
+    r"(?:(?:de|del)[ \xa0])?\d{4}(?:[ \xa0](?:г|р)\.)?",  # 19 de septiembre de 2023, 19. September 2023
+    r"\d{4}[ \xa0]?[年년][ \xa0]?\d{1,2}[ \xa0]?[月월][ \xa0]?\d{1,2}[ \xa0]?[日일]",  # 2023年9月19日
+    rf"\d{{4}}\.?[ \xa0](?:m\.|gada)?[ \xa0]?(?:\d{{1,2}}\.[ \xa0])?{_MONTH}"
+    r"(?:[ \xa0]\d{1,2}\.?(?:[ \xa0]d\.)?)?",  # 2023. szeptember 19., 2023. gada 19. septembris
+    r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}",  # 19/09/2023
 )
+_DATE = f"(?:{'|'.join(_DATES)})"
 POST_ATTRIBUTION = re.compile(
     rf"[—–―-][ \xa0]?[^\n—–―]{{0,120}}?\(@\w{{1,30}}\)[\u200e\u200f\u202a-\u202e\u2066-\u2069]*[ \xa0]?{_DATE}"
 )
@@ -49,8 +51,8 @@ class TextBatch:
     """Many texts as one array, and the paragraphs in it.
 
     `joined` is all texts, a line break behind each, and `codes` its code points; text `i` begins at `offsets[i]`, and
-    `offsets` has one entry more than there are texts. Paragraph `j` is `codes[starts[j]:ends[j]]`, belongs to text `article[j]`
-    and stands on line `line[j]` (numbered through the batch: pieces of one glued line share it).
+    `offsets` has one entry more than there are texts. Paragraph `j` is `codes[starts[j]:ends[j]]`, belongs to text
+    `article[j]` and stands on line `line[j]` (numbered through the batch: pieces of one glued line share it).
     """
 
     joined: str

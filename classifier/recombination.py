@@ -1,8 +1,8 @@
 """New training pages out of the written ones: what a scraper and a careless site could have made of the same parts.
 
-A recombined page keeps a written seed's story and changes what hangs around it: another seed's story appended (with a marker or
-bare), posts moved in, furniture thinned, swapped or put in front, lines glued, a headline or an end lost. Every word of it
-stands in a written seed; labels follow from the rules of the labelling guide.
+A recombined page keeps a written seed's story and changes what hangs around it: another seed's story appended (with a
+marker or bare), posts moved in, furniture thinned, swapped or put in front, lines glued, a headline or an end lost.
+Every word of it stands in a written seed; labels follow from the rules of the labelling guide.
 """
 
 from collections import defaultdict
@@ -38,8 +38,8 @@ class _Stock:
 def recombine(articles: Sequence[LabelledArticle], copies: int, random_state: int) -> list[LabelledArticle]:
     """Return `copies` recombined pages for each article, drawing parts from these articles alone.
 
-    The same articles and `random_state` give the same pages. A page carries the identifier, language and group of the article
-    whose story it tells.
+    The same articles and `random_state` give the same pages. A page carries the identifier, language and group of the
+    article whose story it tells.
     """
     random = Random(random_state)
     pages = [_rows(article) for article in articles]

@@ -38,7 +38,8 @@ class BadRow:
 
 
 def clean_rows(cleaner: Cleaner, lines: Iterable[bytes], keep: frozenset[Label]) -> Iterator[str | BadRow]:
-    """Clean JSON Lines rows `{"text", …}`; yield for each non-blank line, in order, the row that answers it or what is wrong with it.
+    """Clean JSON Lines rows `{"text", …}`; yield for each non-blank line, in order, the row that answers it or what
+    is wrong with it.
 
     All fields of a row are carried through; `text`, `paragraphs` and `model` are Winnow's own and win.
     """
@@ -59,7 +60,9 @@ def answer(article: CleanedArticle) -> dict[str, Any]:
 
 
 def dump(row: Mapping[str, Any]) -> str:
-    """Return a row as one line of JSON without its line break: readable, and escaped only where half a surrogate pair stands."""
+    """Return a row as one line of JSON without its line break: readable, and escaped only where half a surrogate pair
+    stands.
+    """
     line = json.dumps(row, ensure_ascii=False)
     return line if line.isascii() or line.encode("utf-8", "replace").decode() == line else json.dumps(row)
 

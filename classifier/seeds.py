@@ -22,7 +22,8 @@ _COMMON = 20  # a shingle in more seeds than this is stock wording and tells not
 def read_seeds(directory: Path) -> list[LabelledArticle]:
     """Read every seed below a directory, ordered by path.
 
-    Raises SeedError, naming file and line of everything that is wrong, when any seed cannot be used or two are (nearly) the same.
+    Raises SeedError, naming file and line of everything that is wrong, when any seed cannot be used or two are
+    (nearly) the same.
     """
     articles, problems = _read(directory)
     if problems:
@@ -122,4 +123,5 @@ def _duplicates(articles: Iterable[LabelledArticle]) -> Iterator[str]:
     shared = Counter(pair for owner in owners.values() if 1 < len(owner) <= _COMMON for pair in combinations(owner, 2))
     for (a, b), common in sorted(shared.items()):
         if common > NEAR_DUPLICATE * min(counts[a], counts[b]):
-            yield f"{origins[b]}:1: shares {common / min(counts[a], counts[b]):.0%} of its text with {origins[a]}; write one of them anew"
+            share = common / min(counts[a], counts[b])
+            yield f"{origins[b]}:1: shares {share:.0%} of its text with {origins[a]}; write one of them anew"

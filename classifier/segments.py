@@ -13,8 +13,8 @@ _Floats = NDArray[np.float64]
 class Segments:
     """Rows of a batch grouped into articles.
 
-    `bounds` has the first row of each article and the number of rows at the end, shape (articles + 1,). All methods take and
-    return arrays with a row each, shape (rows,) or (rows, columns) where said.
+    `bounds` has the first row of each article and the number of rows at the end, shape (articles + 1,). All methods
+    take and return arrays with a row each, shape (rows,) or (rows, columns) where said.
     """
 
     bounds: NDArray[np.int64]

@@ -28,18 +28,27 @@ SELF_TEST_TOLERANCE = 0.005
 
 _RETRAIN = "make a new one with 'winnow train'"
 _PROBES = (
-    "Council approves new bus lanes\nBy Our Reporter | 3 March 2024\nThe city council voted 14 to 9 on Tuesday for new bus lanes on the ring road.\n"
-    "Work starts in June, the transport office said, and will last about nine months.\nRead also:\nFlour prices climb for a third week\nAll rights reserved.",
-    "افتتاح مكتبة عامة في المدينة\nكتب: محرر الموقع\nافتتح وزير الثقافة، اليوم الأحد، مكتبة عامة تضم خمسين ألف كتاب.\nوقال الوزير إن المكتبة ستفتح أبوابها طوال أيام الأسبوع.\nاقرأ أيضا:",
-)  # fmt: skip
+    """Council approves new bus lanes
+By Our Reporter | 3 March 2024
+The city council voted 14 to 9 on Tuesday for new bus lanes on the ring road.
+Work starts in June, the transport office said, and will last about nine months.
+Read also:
+Flour prices climb for a third week
+All rights reserved.""",
+    """افتتاح مكتبة عامة في المدينة
+كتب: محرر الموقع
+افتتح وزير الثقافة، اليوم الأحد، مكتبة عامة تضم خمسين ألف كتاب.
+وقال الوزير إن المكتبة ستفتح أبوابها طوال أيام الأسبوع.
+اقرأ أيضا:""",
+)
 
 
 @dataclass(frozen=True)
 class ModelCard:
     """What a model says of itself.
 
-    `figures` are those of grouped validation; `seeds` counts articles and paragraphs by label; `self_test` pairs probe texts with the probabilities
-    that the model gave when it was saved.
+    `figures` are those of grouped validation; `seeds` counts articles and paragraphs by label; `self_test` pairs
+    probe texts with the probabilities that the model gave when it was saved.
     """
 
     identifier: str
@@ -94,7 +103,8 @@ def save_model(model: Model, card: ModelCard, directory: Path) -> ModelCard:
 def load_model(directory: Path, *, self_test: bool = True) -> Model:
     """Read a model folder; nothing in it is executed.
 
-    Raises ModelError, saying what to do, when the folder is missing or damaged, has another format, or does not pass its self-test.
+    Raises ModelError, saying what to do, when the folder is missing or damaged, has another format, or does not pass
+    its self-test.
     """
     card = load_card(directory)
     try:

@@ -1,8 +1,9 @@
-"""From labelled articles to a model: recombined pages, out-of-fold wording scores, then the models that look beyond a paragraph.
+"""From labelled articles to a model: recombined pages, out-of-fold wording scores, then the models that look beyond a
+paragraph.
 
-The context and break models learn from what the wording model says of pages it was *not* trained on (stacking; Wolpert, 1992), else they would
-trust it too far. A share of the pages is scored by a wording model that has not seen their language at all, so that they also
-learn to do without it.
+The context and break models learn from what the wording model says of pages it was *not* trained on (stacking;
+Wolpert, 1992), else they would trust it too far. A share of the pages is scored by a wording model that has not seen
+their language at all, so that they also learn to do without it.
 """
 
 import time
@@ -104,8 +105,8 @@ def train(
 ) -> tuple[Model, ModelCard]:
     """Train a model on labelled articles and return it with its card (the self-test is added on saving).
 
-    The same articles, settings and library versions give the same model. `report` is told of each step. Raises SeedError
-    when there are too few articles or a label never occurs.
+    The same articles, settings and library versions give the same model. `report` is told of each step. Raises
+    SeedError when there are too few articles or a label never occurs.
     """
     _check_enough(articles)
     started = time.monotonic()
@@ -184,9 +185,22 @@ def _prepare(written: list[LabelledArticle], common: CommonStems, settings: Trai
     own_labels = np.where(behind & (labels == _PROMO) & (role <= ROLES.index("body")), _CORE, labels)
     nothing = np.zeros((len(labels), len(ROLES)), np.float32)
     return _Pages(
-        len(written), np.array([article.language for article in articles])[batch.article], batch, segments, labels, find_ngrams(batch, words), features,
-        describe(batch, words, NO_COMMON_STEMS), own_labels, role, breaks, nothing, nothing[:, 0], nothing.copy(), nothing[:, 0].copy(),
-    )  # fmt: skip
+        written=len(written),
+        languages=np.array([article.language for article in articles])[batch.article],
+        batch=batch,
+        segments=segments,
+        labels=labels,
+        ngrams=find_ngrams(batch, words),
+        features=features,
+        foreign_features=describe(batch, words, NO_COMMON_STEMS),
+        own_labels=own_labels,
+        role=role,
+        breaks=breaks,
+        scores=nothing,
+        known=nothing[:, 0],
+        foreign_scores=nothing.copy(),
+        foreign_known=nothing[:, 0].copy(),
+    )
 
 
 def _roles(
@@ -221,7 +235,9 @@ def _mark_story(role: NDArray[np.int64], rows: NDArray[np.int64], prose: NDArray
 
 
 def _fit_wordings(pages: list[_Pages], settings: TrainingSettings) -> BucketWeights:
-    """Fit the wording model on all pages, and score each page with one that has not seen it, and one that has not seen its language."""
+    """Fit the wording model on all pages, and score each page with one that has not seen it, and one that has not
+    seen its language.
+    """
     matrices = [_matrix(part.ngrams, len(part.labels)) for part in pages]
     # Written pages and one recombined page of each: more of the same words teach nothing.
     used = [part.batch.article < 2 * part.written for part in pages]
@@ -302,15 +318,22 @@ def _fit_above(
         delayed(_fit_network)(scaled, target, weight / weight.mean(), settings, number) for number in range(networks)
     )
     trees = HistGradientBoostingClassifier(
-        max_iter=settings.trees, learning_rate=settings.learning_rate, max_leaf_nodes=Trees.LEAVES, l2_regularization=30.0, min_samples_leaf=100,
-        early_stopping=False, random_state=settings.random_state,
-    )  # fmt: skip
+        max_iter=settings.trees,
+        learning_rate=settings.learning_rate,
+        max_leaf_nodes=Trees.LEAVES,
+        l2_regularization=30.0,
+        min_samples_leaf=100,
+        early_stopping=False,
+        random_state=settings.random_state,
+    )
     trees.fit(np.concatenate(gaps), np.concatenate(breaks))
     return Networks.from_sklearn(scaler, fitted, temperature), Trees.from_sklearn(trees)
 
 
 def _weights(part: _Pages) -> NDArray[np.float64]:
-    """Weigh pages by the root of their paragraphs, and short residue double: written pages have more subheadings than real ones."""
+    """Weigh pages by the root of their paragraphs, and short residue double: written pages have more subheadings than
+    real ones.
+    """
     short_residue = (part.own_labels != _CORE) & (feature(part.features, "log_length") < np.log1p(_SHORT))
     return np.asarray(np.where(short_residue, 2.0, 1.0) / np.sqrt(part.segments.size))
 

@@ -27,7 +27,9 @@ class FieldError:
 
 
 class InvalidFields(UnprocessableEntity):
-    """The body can be read, but fields of it cannot be used: status 422, with each of them named, up to `MAX_FIELD_ERRORS`."""
+    """The body can be read, but fields of it cannot be used: status 422, with each of them named, up to
+    `MAX_FIELD_ERRORS`.
+    """
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
         super().__init__("Some fields cannot be used; see errors.")

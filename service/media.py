@@ -26,7 +26,8 @@ def body_type(accepted: Sequence[str]) -> str:
 def body_text() -> str:
     """Return the body as text. Raises RequestEntityTooLarge, or BadRequest when it is not UTF-8."""
     body = request.get_data(cache=False)
-    # Werkzeug cuts a body that does not tell its length at the limit and says nothing, so whether more is left has to be asked.
+    # Werkzeug cuts a body that does not tell its length at the limit and says nothing, so whether more is left has
+    # to be asked.
     if request.content_length is None and len(body) == request.max_content_length and request.input_stream.read(1):
         raise RequestEntityTooLarge
     try:
@@ -49,7 +50,8 @@ def answer_type(offered: Sequence[str]) -> str:
 
 
 def _quality(media_type: str) -> float:
-    # The most specific range decides (RFC 9110, 12.5.1), which best_match does not heed: "text/plain;q=0, */*" refuses plain text.
+    # The most specific range decides (RFC 9110, 12.5.1), which best_match does not heed: "text/plain;q=0, */*" refuses
+    # plain text.
     for media_range in (media_type, f"{media_type.partition('/')[0]}/*", "*/*"):
         qualities = [
             quality

@@ -18,8 +18,8 @@ from service.errors import FieldError, InvalidFields
 class CleanRequest:
     """One raw text and how to clean it.
 
-    Paragraphs with a label in `keep` stay. Of the others only those go whose confidence is at least `min_confidence`: to lose
-    story is the worst error, so what the model is not sure of stays.
+    Paragraphs with a label in `keep` stay. Of the others only those go whose confidence is at least `min_confidence`:
+    to lose story is the worst error, so what the model is not sure of stays.
     """
 
     text: str

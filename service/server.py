@@ -18,14 +18,15 @@ KEEP_ALIVE_SECONDS = 5
 def serve(host: str, port: int, workers: int, threads: int, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then finish the requests under way and exit with status 0 (SystemExit).
 
-    The model is loaded once, before the workers start, and they share its memory. Raises ModelError when it cannot be used.
+    The model is loaded once, before the workers start, and they share its memory. Raises ModelError when it cannot be
+    used.
     """
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     options = {
         "bind": address,
         "workers": workers,
         "threads": threads,
-        "worker_class": "gthread",  # also with one thread: it keeps connections alive and is not blocked by a slow sender
+        "worker_class": "gthread",  # keeps connections alive and is not blocked by a slow sender
         "preload_app": True,
         "timeout": REQUEST_SECONDS,
         "graceful_timeout": REQUEST_SECONDS,

@@ -13,7 +13,8 @@ from service.errors import SettingsError
 class Settings:
     """The settings of one service.
 
-    `model` is the folder of the model, None for the one that ships. `max_body_bytes` is the largest request body that is read.
+    `model` is the folder of the model, None for the one that ships. `max_body_bytes` is the largest request body that
+    is read.
     """
 
     model: Path | None = None

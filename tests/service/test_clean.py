@@ -20,7 +20,9 @@ def post(client: FlaskClient, **fields: object) -> dict[str, Any]:
 
 
 def test_json_in_json_out_tells_everything(client: FlaskClient) -> None:
-    """A JSON request is answered with the text, every paragraph, counts of what was removed, the model and the caller's id."""
+    """A JSON request is answered with the text, every paragraph, counts of what was removed, the model and the
+    caller's id.
+    """
     answer = post(client, text="Story.\nPROMO", id="a-1")
     assert answer == {
         "id": "a-1",

@@ -147,7 +147,7 @@ def test_hostile_json_is_a_bad_request(app: Flask, body: str) -> None:
 @pytest.mark.parametrize(("size", "fits"), [(999, True), (1000, True), (1001, False), (200_000, False)])
 @pytest.mark.parametrize("chunked", [False, True])
 def test_the_limit_on_bodies(client: FlaskClient, content_type: str, size: int, fits: bool, chunked: bool) -> None:
-    """A body up to the limit is read whole and a larger one is 413 with the limit, whether or not its length is told."""
+    """A body up to the limit is read whole, a larger one is 413 with the limit, its length told or not."""
     text = "x" * size if content_type == "text/plain" else "x" * (size - len('{"text": ""}'))
     body = text.encode() if content_type == "text/plain" else json.dumps({"text": text}).encode()
     assert len(body) == size

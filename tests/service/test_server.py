@@ -21,7 +21,12 @@ from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60
-SERVE = "import sys; from service.server import serve; from service.settings import Settings; serve('127.0.0.1', int(sys.argv[1]), 2, 2, Settings())"
+SERVE = """
+import sys
+from service.server import serve
+from service.settings import Settings
+serve("127.0.0.1", int(sys.argv[1]), 2, 2, Settings())
+"""
 
 needs_model = pytest.mark.skipif(
     not default_model().exists(), reason="there is no default model to serve; make one with 'winnow train'"
@@ -60,8 +65,13 @@ def _wait(process: subprocess.Popen[bytes], address: str) -> None:
 
 @needs_model
 def test_the_server_cleans_refuses_and_stops() -> None:
-    """The server cleans an article, says 413 to a body that is too large with and without a length, and stops on SIGTERM with 0."""
-    article = "Council approves bus lanes\nThe city council voted 14 to 9 on Tuesday for new bus lanes on the ring road.\nAll rights reserved."
+    """The server cleans an article, says 413 to a body that is too large with and without a length, and stops on
+    SIGTERM with 0.
+    """
+    article = (
+        "Council approves bus lanes\nThe city council voted 14 to 9 on Tuesday for new bus lanes on the ring road.\n"
+        "All rights reserved."
+    )
     with serving() as (process, address):
         request = urllib.request.Request(f"{address}/v1/clean", article.encode(), {"Content-Type": "text/plain"})
         with urllib.request.urlopen(request, timeout=30) as response:

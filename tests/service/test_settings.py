@@ -31,7 +31,9 @@ def test_the_environment_sets(environ: dict[str, str], settings: Settings) -> No
 
 @pytest.mark.parametrize("value", ["0", "-1", "2MB", "1.5", "1e6", "nan", "9" * 5000])
 def test_a_limit_that_is_none_is_refused(value: str) -> None:
-    """A limit that is not a whole number above 0 is refused in a sentence with the variable, the value and the way out."""
+    """A limit that is not a whole number above 0 is refused in a sentence with the variable, the value and the way
+    out.
+    """
     with pytest.raises(
         SettingsError, match=r"^WINNOW_MAX_BODY_BYTES is '.*; set it to a whole number above 0"
     ) as caught:
