@@ -150,11 +150,12 @@ class Trees:
     LEAVES = 8
 
     @classmethod
-    def from_sklearn(cls, estimator: Any) -> Self:
-        """Take over a fitted binary `HistGradientBoostingClassifier` with `max_leaf_nodes` up to 8, numbers only,
-        none missing.
+    def from_sklearn(cls, estimators: Sequence[Any]) -> Self:
+        """Take over fitted binary `HistGradientBoostingClassifier`s, whose log odds are averaged.
+
+        They must have `max_leaf_nodes` up to 8 and inputs that are numbers, none missing.
         """
-        grown = [predictors[0].nodes for predictors in estimator._predictors]
+        grown = [predictors[0].nodes for estimator in estimators for predictors in estimator._predictors]
         features = np.zeros((len(grown), cls.LEAVES - 1), np.int16)
         thresholds = np.full(features.shape, np.inf, np.float32)
         masks = np.full(features.shape, 0xFF, np.uint8)
@@ -169,7 +170,8 @@ class Trees:
                 thresholds[tree, place] = single if single <= threshold else np.nextafter(single, np.float32(-np.inf))
                 masks[tree, place] = 0xFF & ~sum(1 << leaf for leaf in range(first, last))
             values[tree, : len(splits.leaves)] = splits.leaves
-        return cls(features, thresholds, masks, values, float(np.ravel(estimator._baseline_prediction)[0]))
+        bias = float(np.mean([np.ravel(estimator._baseline_prediction)[0] for estimator in estimators]))
+        return cls(features, thresholds, masks, values / len(estimators), bias)
 
     def decision_function(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the log odds, shape (rows,), of inputs (rows, columns)."""
