@@ -24,9 +24,9 @@ MODEL = click.option(
 )
 KEEP = click.option(
     "--keep",
-    type=click.Choice(LABELS),
+    type=click.Choice([label.value for label in LABELS]),
     multiple=True,
-    default=(Label.CORE,),
+    default=[Label.CORE.value],
     show_default=True,
     help="Label to keep; may be given more than once.",
 )

@@ -42,12 +42,15 @@ class BucketWeights:
         return cls(weights, estimator.intercept_.astype(np.float32))
 
     def predict_proba(self, buckets: NDArray[np.int64], rows: NDArray[np.int64], count: int) -> NDArray[np.float32]:
-        """Return class probabilities, shape (count, classes), of rows given as distinct (row, bucket) pairs."""
-        classes = self.weights.shape[1]
-        picked = self.weights[buckets]
-        scores = np.stack([np.bincount(rows, picked[:, number], minlength=count) for number in range(classes)], axis=1)
-        lengths = np.sqrt(np.maximum(1.0, np.bincount(rows, minlength=count)))
-        return softmax((scores / lengths[:, None] + self.bias).astype(np.float32))
+        """Return class probabilities, shape (count, classes), of rows given as distinct (row, bucket)
+        pairs, ordered by row."""
+        scores = np.tile(self.bias, (count, 1))
+        if len(rows):
+            first = np.flatnonzero(np.diff(rows, prepend=-1))
+            sums = np.add.reduceat(self.weights[buckets], first, axis=0, dtype=np.float32)
+            lengths = np.diff(np.append(first, len(rows)))
+            scores[rows[first]] += sums / np.sqrt(lengths)[:, None].astype(np.float32)
+        return softmax(scores)
 
     def known(self, buckets: NDArray[np.int64], rows: NDArray[np.int64], count: int) -> NDArray[np.float32]:
         """Return the share of each row's buckets in the upper half that were met in training, shape (count,)."""
@@ -171,7 +174,7 @@ class Trees:
                 masks[tree, place] = 0xFF & ~sum(1 << leaf for leaf in range(first, last))
             values[tree, : len(splits.leaves)] = splits.leaves
         bias = float(np.mean([np.ravel(estimator._baseline_prediction)[0] for estimator in estimators]))
-        return cls(features, thresholds, masks, values / len(estimators), bias)
+        return cls(features, thresholds, masks, np.asarray(values / len(estimators), np.float32), bias)
 
     def decision_function(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the log odds, shape (rows,), of inputs (rows, columns)."""

@@ -6,7 +6,6 @@ written in; wording is the business of `ngrams`. The likeness columns are lexica
 topic turns.
 """
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,6 +70,7 @@ _COMMAS = _table(",،、，;；؛")
 _QUOTES = _table('"“”„«»「」『』‹›＂〝〞')
 _BRACKETS = _table("()[]（）【】{}")
 _SEPARATORS = _table("|/»›>•·▪►▸▶←→↑↓─│■●★☆+#_=~※→")
+_CLOCK = _table(":.hH")
 _DASHES = _table("-–—―•·▪●*►▶■◆")
 
 
@@ -151,7 +151,7 @@ def _shape(batch: TextBatch, words: Words, segments: Segments) -> dict[str, _Flo
     foreign, latin = _foreign(batch, count, segments)
     same_line = np.zeros(len(starts) + 1, bool)
     same_line[1:-1] = (batch.line[1:] == batch.line[:-1]) & (batch.article[1:] == batch.article[:-1])
-    flags = _pattern_counts(batch)
+    flags = _pattern_counts(batch, count, kind)
     return {
         "log_length": np.log1p(length - solo + 2.2 * solo),
         "log_words": np.log1p(word_count - solo + solo / 1.7),
@@ -187,26 +187,50 @@ def _shape(batch: TextBatch, words: Words, segments: Segments) -> dict[str, _Flo
     }
 
 
-_PATTERNS = {
-    "handles": re.compile(r"@\w"),
-    "hashtags": re.compile(r"[#＃][^\W\d]"),
-    "links": re.compile(r"https?://|www\.|\w\.(?:com|org|net)\b"),
-    "post_link": POST_LINK,
-    "attribution": POST_ATTRIBUTION,
-    "years": re.compile(r"(?<!\d)(?:19|20|١٩|٢٠|۱۳|۱۴|۲۰|۱۹|13|14|२०)\d\d(?!\d)"),
-    "clock": re.compile(r"(?<!\d)\d{1,2}[:.hH]\d\d(?!\d)"),
-}
+_DIGIT_RUN = 4  # digits of a year
 
 
-def _pattern_counts(batch: TextBatch) -> dict[str, _Floats]:
-    """Count what only a regular expression finds, at most 4 of each kind a paragraph."""
-    counts = {}
-    for name, pattern in _PATTERNS.items():
+def _pattern_counts(batch: TextBatch, count: _Counts, kind: NDArray[np.uint8]) -> dict[str, _Floats]:
+    """Count handles, hashtags, links, years and times of day, at most 4 of each a paragraph."""
+    codes = batch.codes
+    letter, digit = (kind & LETTER) != 0, (kind & DIGIT) != 0
+    word_next = np.append((letter | digit)[1:], False)
+    domain_end = np.append(~(letter | digit)[_DIGIT_RUN:], np.ones(_DIGIT_RUN, bool))[: len(codes)]
+    domain = np.logical_or.reduce([_occurs(codes, name) for name in (".com", ".org", ".net")]) & domain_end
+
+    # Runs of digits, by where they begin and how long they are.
+    begins = np.flatnonzero(digit & ~np.append(False, digit[:-1]))
+    lengths = np.flatnonzero(digit & ~np.append(digit[1:], False)) + 1 - begins
+    four = begins[lengths == _DIGIT_RUN]
+    century = 10 * (codes[four] & 0xF) + (codes[four + 1] & 0xF)  # Latin, Arabic and Persian digits end in their value
+    years = np.zeros(len(codes), bool)
+    years[four[np.isin(century, (13, 14, 19, 20))]] = True
+    clock = np.zeros(len(codes), bool)
+    separated = (begins[1:] == (begins + lengths)[:-1] + 1) & (lengths[:-1] <= 2) & (lengths[1:] == 2)
+    hours = np.flatnonzero(separated)
+    clock[begins[hours][_CLOCK[np.minimum(codes[(begins + lengths)[hours]], 0xFFFF)]]] = True
+    found = {
+        "handles": count((codes == ord("@")) & word_next),
+        "hashtags": count(((codes == ord("#")) | (codes == ord("＃"))) & np.append(letter[1:], False)),
+        "links": count(_occurs(codes, "://") | _occurs(codes, "www.") | domain),
+        "years": count(years),
+        "clock": count(clock),
+    }
+    for name, pattern in (("post_link", POST_LINK), ("attribution", POST_ATTRIBUTION)):
         places = np.array([match.start() for match in pattern.finditer(batch.joined)], np.int64)
         paragraph = np.searchsorted(batch.starts, places, side="right") - 1
-        found = np.bincount(paragraph[paragraph >= 0], minlength=len(batch.starts)).astype(np.float64)
-        counts[name] = np.minimum(found, 4.0)
-    return counts
+        found[name] = np.bincount(paragraph[paragraph >= 0], minlength=len(batch.starts)).astype(np.float64)
+    return {name: np.minimum(counts, 4.0) for name, counts in found.items()}
+
+
+def _occurs(codes: NDArray[np.uint32], literal: str) -> NDArray[np.bool_]:
+    """Tell at which code points a literal begins."""
+    found = np.zeros(len(codes), bool)
+    places = np.flatnonzero(codes[: max(0, len(codes) - len(literal) + 1)] == ord(literal[0]))
+    for offset, character in enumerate(literal[1:], 1):
+        places = places[codes[places + offset] == ord(character)]
+    found[places] = True
+    return found
 
 
 def _foreign(batch: TextBatch, count: _Counts, segments: Segments) -> tuple[_Floats, _Floats]:

@@ -150,6 +150,15 @@ def digest(texts: Sequence[str]) -> str:
     return hashlib.sha256("\x00".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
+def fingerprint(model: Model) -> str:
+    """Return a short identifier of a model's arrays: two models share it only when they answer alike."""
+    content = hashlib.sha256()
+    for name, array in sorted(_flatten(model).items()):
+        content.update(name.encode())
+        content.update(np.ascontiguousarray(array).tobytes())
+    return content.hexdigest()[:12]
+
+
 def _flatten(model: Model) -> dict[str, Any]:
     parts = {"wording": model.wording.arrays(), "breaks": model.breaks.arrays(), "context": model.context.arrays()}
     flat = {f"{part}.{name}": array for part, arrays in parts.items() for name, array in arrays.items()}

@@ -10,7 +10,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,7 +36,7 @@ from classifier.ngrams import BITS, NGrams, find_ngrams, find_words
 from classifier.paragraphs import TextBatch, split_batch
 from classifier.recombination import recombine
 from classifier.segments import Segments
-from classifier.store import ModelCard, digest, library_versions
+from classifier.store import ModelCard, digest, fingerprint, library_versions
 
 Report = Callable[[str], None]
 
@@ -139,10 +139,11 @@ def train(
     context, breaks = _fit_above(pages, settings, settings.networks, temperature)
     created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     seeds_digest = digest([text for article in articles for text in (article.text, repr(article.spans))])
-    identifier = f"winnow-{seeds_digest}-{digest([repr(settings), *library_versions().values()])[:4]}"
+    model = Model("", common, wording, breaks, context)
+    model = replace(model, identifier=f"winnow-{fingerprint(model)}")
     counts = Counter(label.value for article in articles for _, _, label in article.spans)
     card = ModelCard(
-        identifier=identifier,
+        identifier=model.identifier,
         created=created,
         labels=tuple(LABELS),
         seeds_digest=seeds_digest,
@@ -151,8 +152,8 @@ def train(
         figures=figures,
         versions=library_versions(),
     )
-    tell(f"done: {identifier}")
-    return Model(identifier, common, wording, breaks, context), card
+    tell(f"done: {model.identifier}")
+    return model, card
 
 
 def _check_enough(articles: Sequence[LabelledArticle]) -> None:

@@ -1,7 +1,7 @@
 """Throughput beside other cleaners, on the same texts in the same run: medians of alternating rounds, as ratios.
 
-The texts are the raw articles of the shipped seeds, or those of the JSON Lines file that WINNOW_BENCH_TEXTS names. The others
-get each line as an HTML paragraph, which is the input they are made for. One thread each.
+The texts are the raw articles of the shipped seeds, or those of the JSON Lines file that WINNOW_BENCH_TEXTS names. The
+others get each line as an HTML paragraph, which is the input they are made for. One thread each.
 """
 
 import html

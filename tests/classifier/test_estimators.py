@@ -68,12 +68,19 @@ def perceptrons(inputs: NDArray[np.float32]) -> tuple[Any, list[Any]]:
     return scaler, fitted
 
 
-def boosted(inputs: NDArray[np.float32], **settings: Any) -> Any:
-    """Return boosted trees fitted to a noisy rule."""
-    noise = np.random.default_rng(4).normal(size=len(inputs))
-    return HistGradientBoostingClassifier(max_leaf_nodes=8, early_stopping=False, **settings).fit(
-        inputs, inputs[:, 0] + inputs[:, 2] * 10 + noise > 0
-    )
+def boosted(inputs: NDArray[np.float32], runs: int = 1, **settings: Any) -> list[Any]:
+    """Return runs of boosted trees fitted to a noisy rule, each with other noise."""
+    forests = []
+    for number in range(runs):
+        noise = np.random.default_rng(number).normal(size=len(inputs))
+        forest = HistGradientBoostingClassifier(max_leaf_nodes=8, early_stopping=False, random_state=number, **settings)
+        forests.append(forest.fit(inputs, inputs[:, 0] + inputs[:, 2] * 10 + noise > 0))
+    return forests
+
+
+def log_odds(forests: list[Any], inputs: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the mean of what scikit-learn gives for each."""
+    return np.asarray(np.mean([forest.decision_function(inputs) for forest in forests], axis=0))
 
 
 def stored(arrays: Arrays) -> dict[str, Any]:
@@ -142,27 +149,28 @@ def test_the_temperature_flattens_probabilities(
         {"max_iter": 5, "max_depth": 1},
         {"max_iter": 5, "min_samples_leaf": 1000},
         {"max_iter": 30, "min_samples_leaf": 1, "l2_regularization": 30.0},
+        {"max_iter": 20, "runs": 3, "max_features": 0.3},
     ],
-    ids=["many", "one", "stumps", "no split", "small leaves"],
+    ids=["many", "one", "stumps", "no split", "small leaves", "three runs"],
 )
 def test_trees_give_the_log_odds_of_the_boosted_trees(settings: dict[str, Any], inputs: NDArray[np.float32]) -> None:
     """Every row reaches the leaf it reaches in scikit-learn, also where its value is the threshold's."""
-    estimator = boosted(inputs, **settings)
-    trees = Trees.from_sklearn(estimator)
-    np.testing.assert_allclose(trees.decision_function(inputs), estimator.decision_function(inputs), atol=1e-5)
+    forests = boosted(inputs, **settings)
+    got = Trees.from_sklearn(forests).decision_function(inputs)
+    np.testing.assert_allclose(got, log_odds(forests, inputs), atol=1e-5)
 
 
 def test_trees_part_rows_at_the_threshold_itself(inputs: NDArray[np.float32]) -> None:
     """A value that is the threshold in single precision, and its neighbours, fall as they do in double precision."""
-    estimator = boosted(inputs, max_iter=10)
-    trees = Trees.from_sklearn(estimator)
-    nodes = np.concatenate([predictors[0].nodes for predictors in estimator._predictors])
+    forests = boosted(inputs, max_iter=10)
+    nodes = np.concatenate([predictors[0].nodes for predictors in forests[0]._predictors])
     splits = nodes[nodes["is_leaf"] == 0]
     rows = np.repeat(inputs[: len(splits)], 3, axis=0)
     at = splits["num_threshold"].astype(np.float32)
     around = np.column_stack([np.nextafter(at, np.float32(-np.inf)), at, np.nextafter(at, np.float32(np.inf))])
     rows[np.arange(len(rows)), np.repeat(splits["feature_idx"].astype(int), 3)] = around.ravel()
-    np.testing.assert_allclose(trees.decision_function(rows), estimator.decision_function(rows), atol=1e-5)
+    got = Trees.from_sklearn(forests).decision_function(rows)
+    np.testing.assert_allclose(got, log_odds(forests, rows), atol=1e-5)
 
 
 def test_arrays_come_back_exactly(

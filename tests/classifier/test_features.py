@@ -119,7 +119,7 @@ def test_places_are_counted_from_both_ends(name: str, expected: list[int]) -> No
     assert column("a\nb\nc\nd", name) == pytest.approx(np.log1p(expected), abs=1e-3)
 
 
-@pytest.mark.parametrize("name", ["seen_before", "ties_before", "rest_known", "near_ties"])
+@pytest.mark.parametrize("name", ["seen_before", "ties_before", "near_ties"])
 def test_likeness_drops_where_another_story_begins(name: str) -> None:
     """Words tie a story together, and few cross to the story appended to it."""
     values = column("\n".join(STORY + OTHER), name)

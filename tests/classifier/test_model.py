@@ -54,7 +54,7 @@ def test_no_paragraphs_have_no_probabilities(quick: tuple[Model, ModelCard], tex
 
 @given(articles=ODDS)
 def test_a_break_once_passed_stays_passed(articles: list[list[float]]) -> None:
-    """Within an article the probability of being behind the break begins at 0 and never falls, and stays below 1."""
+    """Within an article the probability of being behind the break begins at 0 and never falls."""
     for found in behind(articles):
         assert found[:1] in ([], [0.0])
         assert all(left <= right for left, right in zip(found, found[1:], strict=False))

@@ -1,0 +1,245 @@
+"""Figures computed by hand, and the reader of labelled articles."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from classifier import evaluation
+from classifier.cleaning import Cleaner
+from classifier.errors import InputError
+from classifier.evaluation import Figures, LabelFigures, compare, cross_validate, evaluate, read_gold
+from classifier.labels import LABELS, CleanedArticle, Label, LabelledArticle, Paragraph
+from classifier.model import Model
+from classifier.training import QUICK, TrainingSettings
+
+CORE, SOCIAL, BOILERPLATE, PROMO = LABELS
+
+
+def labelled(name: str, language: str, *rows: tuple[str, Label]) -> LabelledArticle:
+    """Return a labelled article with a row a line."""
+    text, spans = "", []
+    for row, label in rows:
+        text += "\n" if text else ""
+        spans.append((len(text), len(text) + len(row), label))
+        text += row
+    return LabelledArticle(name, text, tuple(spans), language, name)
+
+
+def answered(article: LabelledArticle, *labels: Label) -> CleanedArticle:
+    """Return what a cleaner would answer that gives these labels to the spans of an article."""
+    paragraphs = tuple(
+        Paragraph(start, end, label, 1.0, tuple(float(label is one) for one in LABELS))
+        for (start, end, _), label in zip(article.spans, labels, strict=True)
+    )
+    return CleanedArticle("", paragraphs, "m")
+
+
+# Characters without white space: A has 9 of core, 7 of boilerplate, 6 of social, 5 of promo; B twice 5 of core.
+A = labelled("a", "en", ("Story one.", CORE), ("Share it", BOILERPLATE), ("@a post", SOCIAL), ("Other", PROMO))
+B = labelled("b", "ar", ("Abcde", CORE), ("Fghij", CORE))
+ANSWERS = [answered(A, CORE, CORE, SOCIAL, PROMO), answered(B, CORE, PROMO)]
+
+
+def test_figures_are_those_computed_by_hand() -> None:
+    """Of 19 characters of core 14 are kept, of 18 others 7; B lost half its story."""
+    figures = compare([A, B], ANSWERS).figures
+    assert figures == Figures(
+        articles=2,
+        core_recall=pytest.approx(14 / 19, abs=1e-4),
+        core_precision=pytest.approx(14 / 21, abs=1e-4),
+        residue_removed=pytest.approx(11 / 18, abs=1e-4),
+        articles_damaged=0.5,
+        articles_exact=0.0,
+        character_macro_f1=pytest.approx((0.7 + 1 + 0 + 2 / 3) / 4, abs=1e-4),
+        paragraph_macro_f1=pytest.approx((2 / 3 + 1 + 0 + 2 / 3) / 4, abs=1e-4),
+        characters={
+            "core": LabelFigures(round(14 / 21, 4), round(14 / 19, 4), 0.7),
+            "social": LabelFigures(1.0, 1.0, 1.0),
+            "boilerplate": LabelFigures(None, 0.0, 0.0),
+            "promo": LabelFigures(0.5, 1.0, round(2 / 3, 4)),
+        },
+        paragraphs={
+            "core": LabelFigures(round(2 / 3, 4), round(2 / 3, 4), round(2 / 3, 4)),
+            "social": LabelFigures(1.0, 1.0, 1.0),
+            "boilerplate": LabelFigures(None, 0.0, 0.0),
+            "promo": LabelFigures(0.5, 1.0, round(2 / 3, 4)),
+        },
+    )
+
+
+def test_each_language_has_its_own_figures() -> None:
+    """They are those of its articles alone, and None where there is nothing to measure."""
+    by_language = compare([A, B], ANSWERS).by_language
+    assert list(by_language) == ["ar", "en"]
+    assert by_language["en"] == compare([A], ANSWERS[:1]).figures
+    assert by_language["ar"] == compare([B], ANSWERS[1:]).figures
+    assert (by_language["en"].core_recall, by_language["en"].core_precision) == (1.0, round(9 / 16, 4))
+    assert (by_language["ar"].core_recall, by_language["ar"].residue_removed) == (0.5, None)
+
+
+def test_the_worst_articles_come_first() -> None:
+    """By wrong characters, and those without any are left out."""
+    assert compare([B, A], ANSWERS[::-1]).worst == (("a", 7), ("b", 5))
+    assert compare([A], [answered(A, CORE, BOILERPLATE, SOCIAL, PROMO)]).worst == ()
+
+
+@pytest.mark.parametrize(
+    ("kept", "damaged"), [(10, 0.0), (9, 0.0), (8, 1.0), (0, 1.0)]
+)
+def test_an_article_is_damaged_when_it_lost_over_a_tenth(kept: int, damaged: float) -> None:
+    """Exactly a tenth is no damage."""
+    article = labelled("a", "en", *((f"{number}", CORE) for number in range(10)))
+    labels = [CORE] * kept + [PROMO] * (10 - kept)
+    assert compare([article], [answered(article, *labels)]).figures.articles_damaged == damaged
+
+
+@pytest.mark.parametrize(
+    ("labels", "exact"),
+    [
+        ((CORE, BOILERPLATE, SOCIAL, PROMO), 1.0),
+        ((CORE, PROMO, PROMO, SOCIAL), 1.0),
+        ((CORE, CORE, SOCIAL, PROMO), 0.0),
+        ((PROMO, BOILERPLATE, SOCIAL, PROMO), 0.0),
+    ],
+)
+def test_an_article_is_exact_when_the_right_paragraphs_are_kept(labels: tuple[Label, ...], exact: float) -> None:
+    """Which label the others have does not matter for that."""
+    assert compare([A], [answered(A, *labels)]).figures.articles_exact == exact
+
+
+def test_paragraphs_are_matched_by_their_characters() -> None:
+    """Where the answer is cut otherwise, a paragraph counts as labelled the way most of its characters are."""
+    article = labelled("a", "en", ("One two three", CORE))
+    pieces = ((0, 3, PROMO), (4, 13, CORE))
+    answer = CleanedArticle(
+        "", tuple(Paragraph(start, end, label, 1.0, (1.0, 0.0, 0.0, 0.0)) for start, end, label in pieces), "m"
+    )
+    figures = compare([article], [answer]).figures
+    assert figures.paragraphs["core"].recall == 1.0
+    assert figures.core_recall == round(8 / 11, 4)
+
+
+def test_a_perfect_cleaner_has_every_figure_at_its_best(stub_cleaner: Cleaner) -> None:
+    """A cleaner that gives every label as the articles have it."""
+    articles = [
+        labelled("a", "en", ("Story.", CORE), ("@a", SOCIAL), ("FOOT", BOILERPLATE), ("PROMO", PROMO)),
+        labelled("b", "ar", ("قال الوزير.", CORE), ("PROMO", PROMO)),
+    ]
+    result = evaluate(stub_cleaner, articles)
+    best = LabelFigures(1.0, 1.0, 1.0)
+    assert result.figures == Figures(
+        2, 1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0, dict.fromkeys(LABELS, best), dict.fromkeys(LABELS, best)
+    )
+    assert result.by_language["ar"].paragraphs["social"] == LabelFigures(None, None, None)
+    assert result.worst == ()
+
+
+def test_an_evaluation_can_be_written_as_json(stub_cleaner: Cleaner) -> None:
+    """Every figure is a plain value."""
+    result = evaluate(stub_cleaner, [A, B])
+    written = json.loads(json.dumps(result.to_json()))
+    assert written["figures"]["articles"] == 2
+    assert set(written["by_language"]) == {"ar", "en"}
+
+
+def test_cross_validation_labels_nothing_with_a_model_that_has_seen_it(
+    stub_cleaner: Cleaner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each fold is labelled by a model trained on the others, outlets stay together, and every article is measured."""
+    articles = [
+        LabelledArticle(f"{number}", f"Story {number}.", ((0, 8, CORE),), "en", f"outlet {number % 7}")
+        for number in range(20)
+    ]
+    trained: list[set[str]] = []
+
+    def fake_train(given: Sequence[LabelledArticle], settings: TrainingSettings, report: Any) -> tuple[Model, None]:
+        assert settings is QUICK
+        trained.append({article.group for article in given})
+        return cast(Model, stub_cleaner.model), None
+
+    labelled_by: list[set[str]] = []
+    groups = {article.text: article.group for article in articles}
+    clean_many = Cleaner.clean_many
+
+    def spy(self: Cleaner, texts: Sequence[str]) -> list[CleanedArticle]:
+        labelled_by.append({groups[text] for text in texts})
+        return clean_many(self, texts)
+
+    monkeypatch.setattr(evaluation, "train", fake_train)
+    monkeypatch.setattr(Cleaner, "clean_many", spy)
+    told: list[str] = []
+    result = cross_validate(articles, 3, QUICK, told.append)
+    assert result.figures.articles == 20
+    assert len(trained) == len(labelled_by) == 3
+    for seen, held_out in zip(trained, labelled_by, strict=True):
+        assert not seen & held_out
+        assert seen | held_out == set(groups.values())
+    assert told == ["fold 1 of 3", "fold 2 of 3", "fold 3 of 3"]
+
+
+def test_gold_articles_are_read_as_written(tmp_path: Path) -> None:
+    """Offsets are code points; language and site are taken over, blank lines passed over."""
+    rows = [
+        {"id": "a", "text": "😀 قال\nPROMO", "paragraphs": [[0, 5, "core"], [6, 11, "promo"]], "lang": "ar", "site": "s"},
+        {"id": 2, "text": "", "paragraphs": []},
+    ]
+    path = tmp_path / "gold.jsonl"
+    path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows) + "\n\n", "utf-8")
+    first, second = read_gold(path)
+    assert first == LabelledArticle(
+        "a", "😀 قال\nPROMO", ((0, 5, CORE), (6, 11, PROMO)), "ar", "s", f"{path}:1"
+    )
+    assert (second.identifier, second.text, second.spans, second.origin) == ("2", "", (), f"{path}:2")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "{",
+        "[]",
+        "5",
+        '"text"',
+        "{}",
+        '{"id": "a", "text": "Story"}',
+        '{"id": "a", "paragraphs": []}',
+        '{"text": "Story", "paragraphs": []}',
+        '{"id": "a", "text": 12345, "paragraphs": [[0, 5, "core"]]}',
+        '{"id": "a", "text": null, "paragraphs": []}',
+        '{"id": "a", "text": "Story", "paragraphs": 5}',
+        '{"id": "a", "text": "Story", "paragraphs": [5]}',
+        '{"id": "a", "text": "Story", "paragraphs": [[0, 5]]}',
+        '{"id": "a", "text": "Story", "paragraphs": [[0, 5, "news"]]}',
+        '{"id": "a", "text": "Story", "paragraphs": [["x", 5, "core"]]}',
+        '{"id": "a", "text": "Story", "paragraphs": [[null, 5, "core"]]}',
+        '{"id": "a", "text": "Story", "paragraphs": [[0, 1e999, "core"]]}',
+        '{"id": "a", "text": "Story", "paragraphs": [[0, 6, "core"]]}',
+        '{"id": "a", "text": "Story", "paragraphs": [[-1, 5, "core"]]}',
+        '{"id": "a", "text": "Story", "paragraphs": [[2, 2, "core"]]}',
+        '{"id": "a", "text": "Story", "paragraphs": [[3, 2, "core"]]}',
+        '{"id": "a", "text": "Story", "paragraphs": [[0, 3, "core"], [2, 5, "promo"]]}',
+        '{"id": "a", "text": "Story", "paragraphs": [[3, 5, "core"], [0, 3, "promo"]]}',
+        "[" * 100_000,
+    ],
+    ids=lambda row: row[-60:] if len(row) < 1000 else "deep",
+)
+def test_a_bad_gold_row_is_named(tmp_path: Path, row: str) -> None:
+    """File and line of the first row that cannot be used stand in the message."""
+    path = tmp_path / "gold.jsonl"
+    path.write_text(f'{{"id": "a", "text": "Story", "paragraphs": [[0, 5, "core"]]}}\n\n{row}\n', "utf-8")
+    with pytest.raises(InputError) as caught:
+        read_gold(path)
+    assert str(caught.value).startswith(f"{path}:3: ")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\n \n", b'{"id": "a\xff"}'], ids=["missing", "empty", "blank", "cp1252"])
+def test_a_gold_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+    """Nothing to measure is an error, too."""
+    path = tmp_path / "gold.jsonl"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        read_gold(path)
+    assert str(caught.value).startswith(f"{path} ")
