@@ -63,9 +63,9 @@ def clean_folder(
     )
     if not paths:
         raise InputError(f"there is no .txt or .jsonl file in {source}; name a folder that holds some")
-    Cleaner.load(model)  # a model that cannot be used should fail once, here
+    identifier = Cleaner.load(model).model.identifier  # a model that cannot be used should fail once, here
     target.mkdir(parents=True, exist_ok=True)
-    tasks = (delayed(_clean_file)(path, source, target, model, keep) for path in paths)
+    tasks = (delayed(_clean_file)(path, source, target, model, identifier, keep) for path in paths)
     results = []
     for result in Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(tasks):
         results.append(result)
@@ -96,17 +96,21 @@ def _check_folders(source: Path, target: Path) -> tuple[Path, Path]:
 
 
 @cache
-def _cleaner(model: Path | None) -> Cleaner:
-    """Load the model once in each worker."""
+def _cleaner(model: Path | None, identifier: str) -> Cleaner:
+    """Load the model once in each worker; `identifier` tells it from another that was in the same folder before."""
     return Cleaner.load(model)
 
 
-def _clean_file(path: Path, source: Path, target: Path, model: Path | None, keep: frozenset[Label]) -> FileResult:
+def _clean_file(
+    path: Path, source: Path, target: Path, model: Path | None, identifier: str, keep: frozenset[Label]
+) -> FileResult:
     name = path.relative_to(source).as_posix()
     try:
+        if name == FAILURES:
+            raise InputError("this name is kept for the list of failures; rename the file")
         if not path.resolve().is_relative_to(source):
             raise InputError("it is a link that leads out of the source folder")
-        cleaner = _cleaner(model)
+        cleaner = _cleaner(model, identifier)
         if path.suffix == ".txt":
             return _clean_text(cleaner, path, name, target / name, keep)
         return _clean_lines(cleaner, path, name, target / name, keep)
@@ -141,7 +145,7 @@ def _clean_lines(cleaner: Cleaner, path: Path, name: str, target: Path, keep: fr
 def _write(target: Path, content: bytes) -> None:
     """Write a file so that it is there whole or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(prefix=f".{target.name[:100]}-", dir=target.parent)
+    handle, beside = tempfile.mkstemp(prefix=".winnow-", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)

@@ -114,7 +114,8 @@ def break_inputs(features: NDArray[np.float32], roles: NDArray[np.float32], segm
     # The first running text from here on: does it sound like a beginning, and does it know the words so far?
     ahead = segments.until(prose > 0)
     arriving = np.minimum(np.arange(segments.rows) + ahead.astype(np.int64), max(0, segments.rows - 1))
-    found = (prose[arriving] > 0)[:, None] if segments.rows else np.zeros((0, 1))
+    found = ((prose[arriving] > 0) & (segments.of_row[arriving] == segments.of_row))[:, None]
     likeness = np.column_stack([feature(features, name) for name in _ARRIVING])
     columns += [wide[arriving] * found, np.log1p(ahead)[:, None], likeness[arriving] * found]
-    return np.column_stack(columns).astype(np.float32)
+    # Trees part values however close: rounding keeps what differs only by the order of summation on one side.
+    return np.column_stack(columns).round(4).astype(np.float32)

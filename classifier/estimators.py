@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 Arrays = Mapping[str, NDArray[Any]]
 
 _CLIP = 5.0  # standard deviations beyond which an input is no further out
+_NEVER = -100.0  # a score that makes a probability 0
 _ROWS = 4096  # rows scored at once, which bounds memory
 
 
@@ -35,11 +36,19 @@ class BucketWeights:
     bias: NDArray[np.float32]
 
     @classmethod
-    def from_sklearn(cls, estimator: Any, columns: NDArray[np.int64], buckets: int) -> Self:
-        """Take over a fitted `LogisticRegression` whose features are the given buckets."""
-        weights = np.zeros((buckets, len(estimator.classes_)), np.float32)
-        weights[columns] = estimator.coef_.T.astype(np.float16)
-        return cls(weights, estimator.intercept_.astype(np.float32))
+    def from_sklearn(cls, estimator: Any, columns: NDArray[np.int64], buckets: int, classes: int) -> Self:
+        """Take over a fitted `LogisticRegression` whose features are the given buckets.
+
+        Its classes are numbers below `classes`; one that it has not met is never predicted.
+        """
+        coefficients, intercepts = estimator.coef_, estimator.intercept_
+        if len(estimator.classes_) == 2:  # scikit-learn keeps the second class's scores alone
+            coefficients, intercepts = np.vstack([0 * coefficients, coefficients]), np.append(0.0, intercepts)
+        weights = np.zeros((buckets, classes), np.float32)
+        weights[np.ix_(columns, estimator.classes_)] = coefficients.T.astype(np.float16)
+        bias = np.full(classes, _NEVER, np.float32)
+        bias[estimator.classes_] = intercepts
+        return cls(weights, bias)
 
     def predict_proba(self, buckets: NDArray[np.int64], rows: NDArray[np.int64], count: int) -> NDArray[np.float32]:
         """Return class probabilities, shape (count, classes), of rows given as distinct (row, bucket)
@@ -170,7 +179,9 @@ class Trees:
                 features[tree, place] = feature
                 # Splits compare in double precision; the nearest single below keeps every input on its side.
                 single = np.float32(threshold)
-                thresholds[tree, place] = single if single <= threshold else np.nextafter(single, np.float32(-np.inf))
+                thresholds[tree, place] = (
+                    single if float(single) <= threshold else np.nextafter(single, np.float32(-np.inf))
+                )
                 masks[tree, place] = 0xFF & ~sum(1 << leaf for leaf in range(first, last))
             values[tree, : len(splits.leaves)] = splits.leaves
         bias = float(np.mean([np.ravel(estimator._baseline_prediction)[0] for estimator in estimators]))

@@ -83,6 +83,8 @@ def read_gold(path: Path) -> list[LabelledArticle]:
         try:
             row = json.loads(line)
             spans = tuple((int(start), int(end), Label(label)) for start, end, label in row["paragraphs"])
+            if not isinstance(row["text"], str):
+                raise TypeError("its text is no string")
             article = LabelledArticle(
                 str(row["id"]),
                 str(row["text"]),
@@ -91,7 +93,7 @@ def read_gold(path: Path) -> list[LabelledArticle]:
                 str(row.get("site", "")),
                 f"{path}:{number}",
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise InputError(
                 f"{path}:{number}: no labelled article ({error}); "
                 'write {"id", "text", "paragraphs": [[start, end, label], …]}'

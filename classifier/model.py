@@ -60,9 +60,12 @@ def behind_break(log_odds: NDArray[np.float32], segments: Segments) -> NDArray[n
     `log_odds` are those of a break at the gap before each paragraph; an article has one break or none, and none
     before its first paragraph.
     """
-    weight = np.exp(np.clip(log_odds.astype(np.float64), -30.0, 30.0))
-    weight[segments.index == 0] = 0.0
-    return np.asarray((segments.before(weight) + weight) / (1.0 + segments.total(weight)))
+    odds = np.where(segments.index == 0, -np.inf, np.clip(log_odds.astype(np.float64), -30.0, 30.0))
+    highest = np.maximum(
+        0.0, segments.highest(odds)
+    )  # 0 is the log odds of no break; all are taken against the highest
+    weight = np.exp(odds - highest)
+    return np.asarray(segments.through(weight) / (np.exp(-highest) + segments.total(weight)))
 
 
 def mix_break(own: NDArray[np.float32], behind: NDArray[np.float64]) -> NDArray[np.float32]:

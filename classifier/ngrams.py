@@ -154,7 +154,9 @@ def _word_ngrams(batch: TextBatch, words: Words) -> list[_Hashed]:
     running -= np.repeat(running[begins] - mix(words.hashes[begins], salt=17), stops - begins)
     few = stops - begins <= _PHRASE
     whole = (mix(running[stops[few] - 1], salt=18), paragraph[begins[few]])
-    behind = folded()[batch.codes[np.minimum(words.ends[:, None] + np.arange(2), len(batch.codes) - 1)]]
+    places = words.ends[:, None] + np.arange(2)
+    behind = folded()[batch.codes[np.minimum(places, len(batch.codes) - 1)]]
+    behind[places >= batch.ends[paragraph][:, None]] = 0
     colon = (behind[:, 0] == ord(":")) | ((behind[:, 0] == ord(" ")) & (behind[:, 1] == ord(":")))
     titled = np.flatnonzero(colon & (order < _PHRASE))
     titled = titled[np.diff(paragraph[titled], prepend=-1) != 0]

@@ -50,7 +50,7 @@ def _read(directory: Path) -> tuple[list[LabelledArticle], list[str]]:
         except OSError as error:
             problems.append(f"{path}:0: cannot be read: {error.strerror}")
         except SeedError as error:
-            problems.append(str(error))
+            problems.extend(str(error).split("\n"))
     problems.extend(_duplicates(articles))
     return articles, problems
 

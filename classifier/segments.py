@@ -58,6 +58,20 @@ class Segments:
         np.cumsum(values, axis=0, out=total[1:])
         return total[:-1] - total[self.bounds[:-1]][self.of_row]
 
+    def through(self, values: _Floats) -> _Floats:
+        """Return the sum over the article's rows up to and with this one; it never falls when no value is negative."""
+        total = np.zeros((self.rows + 1, *values.shape[1:]))
+        np.cumsum(values, axis=0, out=total[1:])
+        return total[1:] - total[self.bounds[:-1]][self.of_row]
+
+    def highest(self, values: _Floats) -> _Floats:
+        """Return for each row the greatest value of its article."""
+        filled = self.sizes > 0
+        greatest = np.zeros(len(self.sizes))
+        if filled.any():
+            greatest[filled] = np.maximum.reduceat(values, self.bounds[:-1][filled])
+        return greatest[self.of_row]
+
     def total(self, values: _Floats) -> _Floats:
         """Return for each row the sum over its whole article."""
         total = np.zeros((self.rows + 1, *values.shape[1:]))

@@ -46,6 +46,9 @@ _CORE, _SOCIAL, _BOILERPLATE, _PROMO = (
 _STORY_LENGTH = 250  # code points from which a run of promo is another story, not teasers
 _SHORT = 65  # code points up to which residue counts double
 _FEWEST_SEEDS = 10
+_TOO_LITTLE = (
+    "the seeds hold too little of some label to learn it; add articles with posts, furniture and other stories"
+)
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def train(
     The same articles, settings and library versions give the same model. `report` is told of each step. Raises
     SeedError when there are too few articles or a label never occurs.
     """
-    _check_enough(articles)
+    _check_enough(articles, settings.folds)
     started = time.monotonic()
 
     def tell(message: str) -> None:
@@ -156,9 +159,12 @@ def train(
     return model, card
 
 
-def _check_enough(articles: Sequence[LabelledArticle]) -> None:
+def _check_enough(articles: Sequence[LabelledArticle], folds: int) -> None:
     if len(articles) < _FEWEST_SEEDS:
         raise SeedError(f"{len(articles)} labelled articles are too few to train on; give at least {_FEWEST_SEEDS}")
+    groups = {article.group for article in articles}
+    if len(groups) < folds:
+        raise SeedError(f"the articles are of {len(groups)} groups (sites or outlets); give some of at least {folds}")
     present = {label for article in articles for _, _, label in article.spans}
     missing = [label.value for label in LABELS if label not in present]
     if missing:
@@ -261,17 +267,23 @@ def _fit_wordings(pages: list[_Pages], settings: TrainingSettings) -> BucketWeig
     ]
     roles = [part.role for part in pages]
     fitted = Parallel(n_jobs=-1)(delayed(_fit_wording)(matrices, roles, rows, settings) for rows in [*jobs, used])
+    whole = fitted[-1]
+    if whole is None:
+        raise SeedError(_TOO_LITTLE)
     for number, part in enumerate(pages):
         count = len(part.labels)
         buckets, rows = part.ngrams.buckets, part.ngrams.paragraph
-        part.scores = fitted[number].predict_proba(buckets, rows, count)
-        part.known = fitted[number].known(buckets, rows, count)
+        others = fitted[number] or whole
+        part.scores = others.predict_proba(buckets, rows, count)
+        part.known = others.known(buckets, rows, count)
         part.foreign_scores, part.foreign_known = part.scores.copy(), part.known.copy()
         for group, model in zip(groups, fitted[len(pages) : -1], strict=True):
+            if model is None:  # no other language is there to learn from
+                continue
             foreign = np.isin(part.languages, group)
             part.foreign_scores[foreign] = model.predict_proba(buckets, rows, count)[foreign]
             part.foreign_known[foreign] = model.known(buckets, rows, count)[foreign]
-    return fitted[-1]
+    return whole
 
 
 def _matrix(ngrams: NGrams, rows: int) -> Any:
@@ -283,9 +295,12 @@ def _matrix(ngrams: NGrams, rows: int) -> Any:
 
 def _fit_wording(
     matrices: list[Any], roles: list[NDArray[np.int64]], rows: list[NDArray[np.bool_]], settings: TrainingSettings
-) -> BucketWeights:
-    stacked = vstack([matrix[mask] for matrix, mask in zip(matrices, rows, strict=True)]).tocsr()
+) -> BucketWeights | None:
+    """Fit a wording model to the given rows; None when they are of fewer than two roles."""
     target = np.concatenate([role[mask] for role, mask in zip(roles, rows, strict=True)])
+    if len(np.unique(target)) < 2:
+        return None
+    stacked = vstack([matrix[mask] for matrix, mask in zip(matrices, rows, strict=True)]).tocsr()
     columns = np.flatnonzero(stacked.getnnz(axis=0) >= 2)
     estimator = LogisticRegression(
         C=settings.inverse_penalty, max_iter=settings.wording_iterations, class_weight="balanced"
@@ -293,7 +308,7 @@ def _fit_wording(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # stopped early on purpose: the rest changes nothing
         estimator.fit(stacked[:, columns], target)
-    return BucketWeights.from_sklearn(estimator, columns, 2**BITS)
+    return BucketWeights.from_sklearn(estimator, columns, 2**BITS, len(ROLES))
 
 
 def _fit_above(
@@ -313,6 +328,8 @@ def _fit_above(
     scaler = StandardScaler().fit(together)
     scaled = standardise(together, scaler.mean_, scaler.scale_)
     target, weight = np.concatenate(labels), np.concatenate(weights)
+    if len(np.unique(target)) < len(LABELS) or not any(part.breaks.any() for part in pages):
+        raise SeedError(_TOO_LITTLE)
     fitted = Parallel(n_jobs=-1)(
         delayed(_fit_network)(scaled, target, weight / weight.mean(), settings, number) for number in range(networks)
     )

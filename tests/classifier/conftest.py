@@ -1,6 +1,8 @@
 """What the tests of the library share: strategies for raw texts, shipped seeds, a quick model and a stub model."""
 
 from collections import defaultdict
+from collections.abc import Iterator
+from importlib import import_module
 from itertools import zip_longest
 from pathlib import Path
 from typing import cast
@@ -27,7 +29,10 @@ FEW = 60
 # looks for new ones.
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.register_profile(
-    "explore", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    "explore",
+    deadline=None,
+    max_examples=2000,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
 _ATTRIBUTIONS = (
@@ -65,7 +70,10 @@ _PROSE = (
     "Sentence one. Sentence two! Sentence three? " * 30,
     "x" * 1100,
 )
-_WHITE = (" ", "", "\n", "\n\n", "\r\n", "\r", "   ", "    ", "\xa0\xa0\xa0", "\t", "\u2028", "\x85", "\u3000", "\x1c", "\x1f")
+_WHITE = (
+    " ", "", "\n", "\n\n", "\r\n", "\r", "   ", "    ", "\xa0\xa0\xa0", "\t", "\u2028", "\x85", "\u3000", "\x1c",
+    "\x1f",
+)  # fmt: skip
 
 
 class StubModel:
@@ -119,6 +127,13 @@ def any_text() -> SearchStrategy[str]:
 def raw_text() -> SearchStrategy[str]:
     """The strategy `raw_texts`, for tests that draw from it."""
     return raw_texts()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Train on one thread: on so little data threads that wait for each other cost ten times what they save."""
+    with import_module("threadpoolctl").threadpool_limits(1):  # which has no types
+        yield
 
 
 @pytest.fixture

@@ -117,9 +117,7 @@ def test_texts_are_scored_in_parts_that_show_nowhere(
         ("PROMO t.co/AbCdEfGh12The mayor said.", {Label.CORE}, "The mayor said."),
     ],
 )
-def test_what_is_kept_stands_as_it_stood(
-    stub_cleaner: Cleaner, text: str, keep: set[Label], expected: str
-) -> None:
+def test_what_is_kept_stands_as_it_stood(stub_cleaner: Cleaner, text: str, keep: set[Label], expected: str) -> None:
     """Neighbours keep the white space between them; where something was dropped there is one line break."""
     assert stub_cleaner.clean(text, keep).text == expected
 
@@ -179,7 +177,7 @@ def test_a_cleaner_loads_the_model_it_is_told(quick_folder: Path, quick_cleaner:
 
 def test_a_cleaner_without_a_model_says_so(tmp_path: Path) -> None:
     """The folder and the command that makes a model stand in the message."""
-    with pytest.raises(ModelError, match="there is no model in .*winnow train"):
+    with pytest.raises(ModelError, match=r"there is no model in .*winnow train"):
         Cleaner.load(tmp_path)
 
 

@@ -13,7 +13,7 @@ from classifier.segments import Segments
 
 
 def both_inputs(texts: list[str], roles: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the inputs of both models side by side; `roles` are dealt to the paragraphs in turn, article by article."""
+    """Return the inputs of both models side by side; `roles` are dealt to the paragraphs of each article in turn."""
     batch = split_batch(texts)
     segments = Segments(batch.bounds)
     features = describe(batch, find_words(batch))

@@ -13,9 +13,11 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 from classifier.estimators import Arrays, BucketWeights, Networks, Trees, softmax, standardise
+from classifier.ngrams import BITS
 
 BUCKETS = 64
 CLASSES = 4
+WORDS_FROM = 2**BITS // 2
 
 
 def random_pairs(rows: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -42,7 +44,7 @@ def logistic() -> tuple[Any, NDArray[np.int64], Any]:
 @pytest.fixture(scope="module")
 def bucket_weights(logistic: tuple[Any, NDArray[np.int64], Any]) -> BucketWeights:
     """The same regression as arrays."""
-    return BucketWeights.from_sklearn(logistic[0], logistic[1], BUCKETS)
+    return BucketWeights.from_sklearn(logistic[0], logistic[1], BUCKETS, CLASSES)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,7 @@ def inputs() -> NDArray[np.float32]:
     """Rows of numbers, some far out, on a coarse grid so that splits meet the very values they were learned from."""
     values = np.random.default_rng(2).normal(size=(1500, 6)) * np.array([1, 5, 0.1, 1, 100, 1])
     values[::50] *= 40
-    return np.round(values, 1).astype(np.float32)
+    return np.asarray(np.round(values, 1), np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +82,7 @@ def boosted(inputs: NDArray[np.float32], runs: int = 1, **settings: Any) -> list
 
 def log_odds(forests: list[Any], inputs: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the mean of what scikit-learn gives for each."""
-    return np.asarray(np.mean([forest.decision_function(inputs) for forest in forests], axis=0))
+    return np.asarray(np.mean([forest.decision_function(inputs) for forest in forests], axis=0), np.float64)
 
 
 def stored(arrays: Arrays) -> dict[str, Any]:
@@ -105,19 +107,41 @@ def test_weights_are_stored_in_half_precision(logistic: tuple[Any, NDArray[np.in
     """A weight keeps three digits, which changes no probability by a thousandth."""
     estimator, columns, matrix = logistic
     estimator = LogisticRegression(C=30).fit(matrix[:, columns], np.arange(200) % CLASSES)
-    got = BucketWeights.from_sklearn(estimator, columns, BUCKETS).predict_proba(*random_pairs(200), 200)
+    got = BucketWeights.from_sklearn(estimator, columns, BUCKETS, CLASSES).predict_proba(*random_pairs(200), 200)
     np.testing.assert_allclose(got, estimator.predict_proba(matrix[:, columns]), atol=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("buckets", "known"), [([], 0), ([0], 0), ([32], 1), ([33], 0), ([32, 33], 0.5), ([0, 34, 36, 37], 2 / 3)]
-)
-def test_known_is_the_share_of_the_words_met_in_training(
-    bucket_weights: BucketWeights, buckets: list[int], known: float
+@pytest.mark.parametrize("met", [[0, 1, 2, 3], [0, 2, 3], [1, 2], [3, 0]], ids=str)
+def test_a_class_that_was_not_met_is_never_predicted(
+    logistic: tuple[Any, NDArray[np.int64], Any], met: list[int]
 ) -> None:
-    """Only the upper half counts, which is that of words; the even ones were met."""
+    """Every class has its own column, whichever others were there to learn."""
+    _, columns, matrix = logistic
+    estimator = LogisticRegression().fit(matrix[:, columns], np.array(met)[np.arange(200) % len(met)])
+    got = BucketWeights.from_sklearn(estimator, columns, BUCKETS, CLASSES).predict_proba(*random_pairs(200), 200)
+    expected = np.zeros((200, CLASSES))
+    expected[:, estimator.classes_] = estimator.predict_proba(matrix[:, columns])
+    np.testing.assert_allclose(got, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("buckets", "known"),
+    [
+        ([], 0),
+        ([0], 0),
+        ([WORDS_FROM], 1),
+        ([WORDS_FROM + 1], 0),
+        ([WORDS_FROM, WORDS_FROM + 1], 0.5),
+        ([0, WORDS_FROM, WORDS_FROM + 1, 2**BITS - 2], 2 / 3),
+    ],
+)
+def test_known_is_the_share_of_the_words_met_in_training(buckets: list[int], known: float) -> None:
+    """Only the buckets of words count; the even ones were met."""
+    weights = np.zeros((2**BITS, CLASSES), np.float32)
+    weights[::2, 1] = 0.5
     pairs = np.array(buckets, np.int64), np.zeros(len(buckets), np.int64)
-    assert bucket_weights.known(*pairs, 1).tolist() == pytest.approx([known])
+    got = BucketWeights(weights, np.zeros(CLASSES, np.float32)).known(*pairs, 2)
+    assert got.tolist() == pytest.approx([known, 0])
 
 
 def test_networks_give_the_mean_probabilities_of_the_perceptrons(
@@ -182,7 +206,6 @@ def test_arrays_come_back_exactly(
     pairs = (*random_pairs(200), 200)
     weights = BucketWeights.from_arrays(stored(bucket_weights.arrays()))
     np.testing.assert_array_equal(weights.predict_proba(*pairs), bucket_weights.predict_proba(*pairs))
-    np.testing.assert_array_equal(weights.known(*pairs), bucket_weights.known(*pairs))
     np.testing.assert_array_equal(
         Networks.from_arrays(stored(networks.arrays())).predict_proba(inputs), networks.predict_proba(inputs)
     )
@@ -195,9 +218,7 @@ def test_many_rows_are_scored_as_few(perceptrons: tuple[Any, list[Any]], inputs:
     """Rows are scored in parts, which shows nowhere."""
     many = np.tile(inputs, (6, 1))
     networks, trees = Networks.from_sklearn(*perceptrons), Trees.from_sklearn(boosted(inputs, max_iter=5))
-    np.testing.assert_allclose(
-        networks.predict_proba(many), np.tile(networks.predict_proba(inputs), (6, 1)), atol=1e-6
-    )
+    np.testing.assert_allclose(networks.predict_proba(many), np.tile(networks.predict_proba(inputs), (6, 1)), atol=1e-6)
     np.testing.assert_allclose(trees.decision_function(many), np.tile(trees.decision_function(inputs), 6), atol=1e-6)
 
 
@@ -207,7 +228,6 @@ def test_no_rows_have_no_probabilities(
     """An empty batch gives empty arrays of the right shape."""
     none = np.zeros(0, np.int64)
     assert bucket_weights.predict_proba(none, none, 0).shape == (0, CLASSES)
-    assert bucket_weights.known(none, none, 0).shape == (0,)
     assert Networks.from_sklearn(*perceptrons).predict_proba(inputs[:0]).shape == (0, CLASSES)
     assert Trees.from_sklearn(boosted(inputs, max_iter=1)).decision_function(inputs[:0]).shape == (0,)
 

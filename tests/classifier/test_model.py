@@ -1,5 +1,7 @@
 """The model: probabilities of labels for raw paragraphs."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -22,7 +24,7 @@ def behind(articles: list[list[float]]) -> list[list[float]]:
     bounds = np.cumsum([0, *(len(article) for article in articles)])
     values = np.array([odds for article in articles for odds in article], np.float32)
     found = behind_break(values, Segments(bounds))
-    return [found[start:end].tolist() for start, end in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [found[start:end].tolist() for start, end in pairwise(bounds.tolist())]
 
 
 @given(data=st.data())
@@ -57,7 +59,7 @@ def test_a_break_once_passed_stays_passed(articles: list[list[float]]) -> None:
     """Within an article the probability of being behind the break begins at 0 and never falls."""
     for found in behind(articles):
         assert found[:1] in ([], [0.0])
-        assert all(left <= right for left, right in zip(found, found[1:], strict=False))
+        assert all(left <= right for left, right in pairwise(found))
         assert all(0 <= value <= 1 for value in found)
 
 
@@ -102,9 +104,7 @@ def test_behind_the_break_story_counts_as_promo(own: list[float], passed: float,
     assert rows.tolist()[0] == pytest.approx(own)
 
 
-@given(
-    own=st.lists(st.floats(0, 1, width=32), min_size=len(LABELS), max_size=len(LABELS)), passed=st.floats(0, 1)
-)
+@given(own=st.lists(st.floats(0, 1, width=32), min_size=len(LABELS), max_size=len(LABELS)), passed=st.floats(0, 1))
 def test_mixing_moves_only_core_to_promo(own: list[float], passed: float) -> None:
     """For any probabilities the other labels keep theirs and the sum stays the same."""
     (mixed,) = mix_break(np.array([own], np.float32), np.array([passed])).tolist()

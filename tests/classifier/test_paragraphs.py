@@ -147,7 +147,7 @@ def test_a_line_is_cut_behind_the_attribution_of_a_post(attribution: str, gap: s
         ),
         (
             "See pic.twitter.com/AbCdEfGh12— City Hall (@cityhall) September 19, 2023The mayor",
-            ["See pic.twitter.com/AbCdEfGh12— City Hall (@cityhall) September 19, 2023", "The mayor"],
+            ["See pic.twitter.com/AbCdEfGh12", "— City Hall (@cityhall) September 19, 2023", "The mayor"],
         ),
         (
             "One — A (@a) May 1, 2023Two — B (@b) May 2, 2023Three",

@@ -56,9 +56,7 @@ def test_a_good_file_is_an_article(content: str, text: str, rows: list[tuple[str
     assert (article.identifier, article.language, article.origin) == ("one", "en", "seeds/en/one.tsv")
 
 
-@pytest.mark.parametrize(
-    ("content", "group"), [("core\tOne.\n", "one"), ("# group: outlet\ncore\tOne.\n", "outlet")]
-)
+@pytest.mark.parametrize(("content", "group"), [("core\tOne.\n", "one"), ("# group: outlet\ncore\tOne.\n", "outlet")])
 def test_an_article_is_its_own_group_unless_told(content: str, group: str) -> None:
     """Articles of one outlet can be kept on one side of a fold."""
     assert parse_seed(content, Path("one.tsv")).group == group

@@ -1,6 +1,7 @@
 """Values within articles, against the same in plain Python."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -16,8 +17,10 @@ ARTICLES = st.lists(st.lists(st.floats(0, 1, width=32), max_size=6), max_size=6)
 
 OF_VALUES: dict[str, tuple[Callable[[Segments, NDArray[np.float64]], NDArray[np.float64]], Reference]] = {
     "before": (Segments.before, lambda values: [sum(values[:place]) for place in range(len(values))]),
+    "through": (Segments.through, lambda values: [sum(values[: place + 1]) for place in range(len(values))]),
     "after": (Segments.after, lambda values: [sum(values[place + 1 :]) for place in range(len(values))]),
     "total": (Segments.total, lambda values: [sum(values)] * len(values)),
+    "highest": (Segments.highest, lambda values: [max(values)] * len(values) if values else []),
     "first": (Segments.first, lambda values: values[:1] * len(values)),
     "running_max": (Segments.running_max, lambda values: [max(values[: place + 1]) for place in range(len(values))]),
     "running_max_back": (
@@ -45,10 +48,10 @@ OF_VALUES: dict[str, tuple[Callable[[Segments, NDArray[np.float64]], NDArray[np.
             for place in range(len(values))
         ],
     ),
-    "index": (lambda segments, values: segments.index, lambda values: list(range(len(values)))),
-    "size": (lambda segments, values: segments.size, lambda values: [len(values)] * len(values)),
+    "index": (lambda segments, values: segments.index.astype(np.float64), lambda values: list(range(len(values)))),
+    "size": (lambda segments, values: segments.size.astype(np.float64), lambda values: [len(values)] * len(values)),
 }
-OF_COLUMNS = ("before", "after", "total", "first", "shift 1", "shift -1", "shift -3", "shift 9")
+OF_COLUMNS = ("before", "through", "after", "total", "first", "shift 1", "shift -1", "shift -3", "shift 9")
 
 
 def segments_of(articles: list[list[float]]) -> tuple[Segments, NDArray[np.float64]]:
@@ -78,6 +81,15 @@ def test_columns_are_treated_each_for_itself(articles: list[list[float]], name: 
     assert got.shape == table.shape
     for number in range(table.shape[1]):
         assert got[:, number].tolist() == pytest.approx(method(segments, table[:, number]).tolist(), abs=1e-9)
+
+
+@given(articles=st.lists(st.lists(st.floats(0, 1e9), max_size=6), max_size=6))
+def test_a_sum_so_far_never_falls(articles: list[list[float]]) -> None:
+    """However great the values of other articles are, adding what is not negative makes no sum smaller."""
+    segments, values = segments_of(articles)
+    through = segments.through(values)
+    for start, end in pairwise(segments.bounds.tolist()):
+        assert all(left <= right for left, right in pairwise(through[start:end].tolist()))
 
 
 @pytest.mark.parametrize(

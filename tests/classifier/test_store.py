@@ -45,7 +45,11 @@ def change_card(**changes: Any) -> Callable[[Path], None]:
 
 def write_card(content: bytes) -> Callable[[Path], None]:
     """Return what writes something else for a card."""
-    return lambda folder: (folder / "card.json").write_bytes(content) and None
+
+    def write(folder: Path) -> None:
+        (folder / "card.json").write_bytes(content)
+
+    return write
 
 
 def change_arrays(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
@@ -156,7 +160,7 @@ def test_saving_returns_the_card_as_stored(quick: tuple[Model, ModelCard], tmp_p
         "bias a word",
     ],
 )  # fmt: skip
-def test_what_is_damaged_is_refused(folder: Path, damage: Callable[[Path], None]) -> None:
+def test_what_is_damaged_is_refused(folder: Path, damage: Callable[[Path], object]) -> None:
     """One sentence says what is wrong and names the command that makes a new model; no file stays open."""
     damage(folder)
     with pytest.raises(ModelError, match="winnow train") as caught:

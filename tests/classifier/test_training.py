@@ -41,17 +41,13 @@ def test_too_few_seeds_are_refused(few_seeds: list[LabelledArticle], count: int)
         ([Label.SOCIAL, Label.PROMO], "no paragraph is labelled social or promo"),
     ],
 )
-def test_a_label_that_never_occurs_is_told(
-    few_seeds: list[LabelledArticle], labels: list[Label], message: str
-) -> None:
+def test_a_label_that_never_occurs_is_told(few_seeds: list[LabelledArticle], labels: list[Label], message: str) -> None:
     """A model could not learn it."""
     with pytest.raises(SeedError, match=message):
         train(without(few_seeds, *labels), QUICK)
 
 
-def test_the_same_seeds_give_the_same_model(
-    few_seeds: list[LabelledArticle], quick: tuple[Model, ModelCard]
-) -> None:
+def test_the_same_seeds_give_the_same_model(few_seeds: list[LabelledArticle], quick: tuple[Model, ModelCard]) -> None:
     """Trained twice, a model has the same identifier, the same figures and the very same probabilities."""
     told: list[str] = []
     model, card = train(few_seeds, QUICK, told.append)
@@ -67,8 +63,8 @@ def test_the_card_says_what_the_model_was_made_from(
 ) -> None:
     """Counts of articles, of paragraphs by label and of articles by language, versions, and figures between 0 and 1."""
     card = quick[1]
-    counts = Counter(label for article in few_seeds for _, _, label in article.spans)
-    assert card.seeds == {"articles": len(few_seeds), **counts}
+    counts = Counter(label.value for article in few_seeds for _, _, label in article.spans)
+    assert card.seeds == Counter({"articles": len(few_seeds)}) + counts
     assert card.languages == Counter(article.language for article in few_seeds)
     assert card.labels == LABELS
     assert card.versions == library_versions()
@@ -112,7 +108,7 @@ def test_seeds_that_are_enough_give_a_model(few_seeds: list[LabelledArticle], ch
     ids=["one outlet", "one post and one promo", "one promo", "one with furniture"],
 )
 def test_seeds_that_are_hardly_enough_give_a_model_or_a_sentence(few_seeds: list[LabelledArticle], change: Any) -> None:
-    """Where a fold has too little to learn from there is a model all the same, or an error that says what is missing."""
+    """Where a fold has too little to learn from there is a model all the same, or an error that says what to do."""
     articles = change(few_seeds)
     try:
         model, _ = train(articles, QUICK)

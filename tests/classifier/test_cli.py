@@ -1,0 +1,386 @@
+"""The command `winnow`: what it reads, writes and says, and with which exit status."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from classifier.cleaning import Cleaner
+from classifier.cli import main
+from classifier.labels import LABELS, LabelledArticle
+from classifier.store import load_card
+
+ROOT = Path(__file__).parents[2]
+TEXT = (
+    "Council approves bus lanes\n"
+    "The city council voted 14 to 9 on Tuesday for new bus lanes on the ring road.\n"
+    "All rights reserved.\n"
+)
+KEEP_ALL = [word for label in LABELS for word in ("--keep", label.value)]
+
+
+def commands(group: click.Group = main, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the words of every command and group."""
+    for name, command in group.commands.items():
+        yield (*path, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+
+
+def winnow(*words: str | Path, given: str | bytes | None = None) -> Result:
+    """Run a command and return what came of it."""
+    result = CliRunner().invoke(main, [str(word) for word in words], input=given)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+@pytest.fixture
+def model(quick_folder: Path) -> list[str]:
+    """The option that names the quick model."""
+    return ["--model", str(quick_folder)]
+
+
+@pytest.fixture
+def article(tmp_path: Path) -> Path:
+    """A raw article as a file."""
+    path = tmp_path / "article.txt"
+    path.write_text(TEXT, "utf-8")
+    return path
+
+
+@pytest.mark.parametrize("words", [(), *commands()], ids=" ".join)
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_every_command_explains_itself(words: tuple[str, ...], option: str) -> None:
+    """Help is there for each, and says more than how to call it."""
+    result = winnow(*words, option)
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"Usage: main {' '.join(words)}".rstrip())
+    assert re.search(r"\n\n  [A-Z](?s:.*?)\.\n", result.stdout)
+
+
+@pytest.mark.parametrize("words", [*commands()], ids=" ".join)
+def test_every_command_is_in_the_readme(words: tuple[str, ...]) -> None:
+    """Who reads the README knows of it."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    if not re.search(r"^#+ .*command", readme, re.MULTILINE | re.IGNORECASE):
+        pytest.skip("README.md has no section on commands yet")
+    assert f"winnow {' '.join(words)}" in readme
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--version"], ["clean", "--help"], ["train", "--help"], ["serve", "--help"]]
+)
+def test_help_imports_nothing_heavy(words: list[str]) -> None:
+    """The command line answers at once: what a command needs is imported when it runs."""
+    code = (
+        "import sys\nfrom classifier.cli import main\n"
+        "try:\n    main(sys.argv[1:])\nexcept SystemExit as exit:\n    assert not exit.code\n"
+        "print('\\n' + ' '.join(sorted({name.split('.')[0] for name in sys.modules})))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    imported = set(run.stdout.split("\n")[-2].split())
+    assert "click" in imported
+    assert not {"numpy", "scipy", "sklearn", "joblib", "sentencex", "charset_normalizer", "flask", "service"} & imported
+
+
+def test_a_file_is_cleaned_to_standard_output(article: Path, model: list[str], quick_cleaner: Cleaner) -> None:
+    """What is left and a line break; nothing on standard error."""
+    result = winnow("clean", article, *model)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, quick_cleaner.clean(TEXT).text + "\n", "")
+
+
+@pytest.mark.parametrize("words", [[], ["-"]], ids=["no file", "dash"])
+def test_standard_input_is_cleaned_when_there_is_no_file(
+    model: list[str], quick_cleaner: Cleaner, words: list[str]
+) -> None:
+    """The same as from a file."""
+    result = winnow("clean", *words, *model, given=TEXT)
+    assert (result.exit_code, result.stdout) == (0, quick_cleaner.clean(TEXT).text + "\n")
+
+
+def test_several_files_are_cleaned_in_order(article: Path, tmp_path: Path, model: list[str]) -> None:
+    """One after another, standard input among them where a dash stands."""
+    other = tmp_path / "other.txt"
+    other.write_text("قال الوزير إن المدارس ستفتح أبوابها.\n", "utf-8")
+    result = winnow("clean", article, "-", other, *KEEP_ALL, *model, given="From standard input.")
+    assert result.exit_code == 0
+    assert result.stdout == TEXT + "From standard input.\n" + "قال الوزير إن المدارس ستفتح أبوابها.\n"
+
+
+@pytest.mark.parametrize("text", ["", " \n\n"])
+def test_no_ink_is_no_output(model: list[str], text: str) -> None:
+    """An empty text leaves nothing, not a blank line."""
+    result = winnow("clean", *model, given=text)
+    assert (result.exit_code, result.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("keep", [["core"], ["social", "promo"], [label.value for label in LABELS]], ids=" ".join)
+def test_keep_says_which_labels_stay(model: list[str], quick_cleaner: Cleaner, keep: list[str]) -> None:
+    """It may be given more than once."""
+    result = winnow("clean", *(word for label in keep for word in ("--keep", label)), *model, given=TEXT)
+    labels = [label for label in LABELS if label.value in keep]
+    assert result.stdout.rstrip("\n") == quick_cleaner.clean(TEXT, labels).text
+
+
+def test_json_tells_the_whole_result(article: Path, tmp_path: Path, model: list[str], quick_cleaner: Cleaner) -> None:
+    """One object a line for each file, with its name and encoding."""
+    arabic = tmp_path / "cp1256.txt"
+    arabic.write_bytes(("قال الوزير إن المدارس ستفتح أبوابها يوم الأحد في جميع المحافظات.\n" * 3).encode("cp1256"))
+    result = winnow("clean", "--json", article, arabic, *model)
+    first, second = [json.loads(line) for line in result.stdout.splitlines()]
+    expected = quick_cleaner.clean(TEXT)
+    assert (first["file"], first["encoding"]) == (str(article), "utf-8")
+    assert (first["text"], first["model"]) == (expected.text, expected.model)
+    assert [(one["start"], one["end"], one["label"], one["confidence"]) for one in first["paragraphs"]] == [
+        (one.start, one.end, one.label, one.confidence) for one in expected.paragraphs
+    ]
+    assert second["encoding"] == "cp1256"
+
+
+def test_jsonl_answers_row_by_row(model: list[str], quick_cleaner: Cleaner) -> None:
+    """Rows come back in order with their other fields; a bad one is named by line, and the status is 1."""
+    rows = [json.dumps({"id": 1, "text": TEXT, "site": "قسم"}, ensure_ascii=False), "", "{", json.dumps({"text": "B"})]
+    result = winnow("clean", "--jsonl", *model, given="\n".join(rows))
+    first, second = [json.loads(line) for line in result.stdout.splitlines()]
+    assert (first["id"], first["site"], first["text"]) == (1, "قسم", quick_cleaner.clean(TEXT).text)
+    assert "id" not in second
+    assert result.exit_code == 1
+    assert result.stderr.startswith("winnow: standard input:3: it is not JSON")
+
+
+def test_odd_characters_are_written_as_they_stood(model: list[str]) -> None:
+    """Bytes go out as they came in, line breaks and NUL among them."""
+    text = "The council\x00 \u202bvoted\u202c\r\non Tuesday 😀."
+    result = winnow("clean", *KEEP_ALL, *model, given=text.encode())
+    assert result.stdout_bytes == text.encode() + b"\n"
+
+
+def test_half_a_surrogate_pair_is_escaped(model: list[str]) -> None:
+    """JSON can hold what UTF-8 cannot."""
+    result = winnow("clean", "--jsonl", *KEEP_ALL, *model, given=b'{"text": "The council \\ud83d voted."}')
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["text"] == "The council \ud83d voted."
+
+
+@pytest.mark.parametrize(("name", "content"), [("none.txt", None), ("folder", None), ("binary.txt", bytes(range(256)))])
+@pytest.mark.parametrize("options", [[], ["--json"], ["--jsonl"]], ids=["text", "json", "jsonl"])
+def test_what_cannot_be_read_is_named_and_the_others_are_done(
+    tmp_path: Path, model: list[str], name: str, content: bytes | None, options: list[str]
+) -> None:
+    """The status is 1, and standard error names the file in a sentence of Winnow's own."""
+    good = tmp_path / "good.txt"
+    good.write_text(json.dumps({"text": "The council voted."}) + "\n", "utf-8")
+    (tmp_path / "folder").mkdir()
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    result = winnow("clean", *options, *KEEP_ALL, tmp_path / name, good, *model)
+    assert result.exit_code == 1
+    assert "The council voted." in result.stdout
+    assert result.stderr.startswith(f"winnow: {tmp_path / name}:")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["unknown"],
+        ["clean", "--unknown"],
+        ["clean", "--keep", "news"],
+        ["clean", "--json", "--jsonl"],
+        ["clean", "--model", __file__],
+        ["batch", "only-one"],
+        ["batch", "a", "b", "--jobs", "0"],
+        ["batch", "a", "b", "--jobs", "many"],
+        ["train", "--add-weight", "0"],
+        ["evaluate", "--gold", "a.jsonl", "--seeds", "b"],
+        ["evaluate", "--folds", "1"],
+        ["seeds", "check", "a", "b"],
+        ["seeds", "unknown"],
+        ["serve", "--port", "70000"],
+        ["serve", "--workers", "0"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_use_is_told_before_anything_is_done(words: list[str]) -> None:
+    """Exit status 2, usage on standard error, nothing on standard output."""
+    result = winnow(*words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Error: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["clean"], ["batch", "{tmp}", "{tmp}-out"], ["evaluate", "--gold", "{tmp}/gold.jsonl"]]
+)
+def test_a_model_that_cannot_be_used_is_one_sentence(tmp_path: Path, words: list[str]) -> None:
+    """Exit status 1 and no traceback."""
+    (tmp_path / "a.txt").write_text(TEXT, "utf-8")
+    (tmp_path / "gold.jsonl").write_text('{"id": "a", "text": "A", "paragraphs": [[0, 1, "core"]]}', "utf-8")
+    result = winnow(*(word.format(tmp=tmp_path) for word in words), "--model", tmp_path / "none")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert re.fullmatch(r"(?s).*winnow: there is no model in .*winnow train.*\n", result.stderr)
+
+
+def test_the_environment_names_the_model(
+    article: Path, quick_folder: Path, quick_cleaner: Cleaner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """WINNOW_MODEL is the same as --model, which wins."""
+    monkeypatch.setenv("WINNOW_MODEL", str(quick_folder))
+    assert json.loads(winnow("clean", "--json", article).stdout)["model"] == quick_cleaner.model.identifier
+    assert winnow("clean", article, "--model", quick_folder / "none").exit_code == 1
+
+
+def test_batch_cleans_a_folder(tmp_path: Path, article: Path, model: list[str], quick_cleaner: Cleaner) -> None:
+    """What became of it stands on standard error; standard output stays empty."""
+    source = tmp_path / "in"
+    source.mkdir()
+    shutil.copy(article, source)
+    result = winnow("batch", source, tmp_path / "out", "--jobs", "1", *model)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert f"1 articles of 1 files cleaned into {tmp_path / 'out'}; 0 failures" in result.stderr
+    assert (tmp_path / "out" / "article.txt").read_text("utf-8") == quick_cleaner.clean(TEXT).text + "\n"
+
+
+def test_batch_names_failures(tmp_path: Path, article: Path, model: list[str]) -> None:
+    """Exit status 1, their number and where they are listed."""
+    source = tmp_path / "in"
+    source.mkdir()
+    shutil.copy(article, source)
+    (source / "bad.jsonl").write_text('{"text": 5}\n{\n{"text": "A"}\n', "utf-8")
+    result = winnow("batch", source, tmp_path / "out", "--jobs", "1", "--keep", "social", *model)
+    assert result.exit_code == 1
+    assert f"2 articles of 2 files cleaned into {tmp_path / 'out'}; 2 failures" in result.stderr
+    assert str(tmp_path / "out" / "failures.jsonl") in result.stderr
+
+
+@pytest.mark.parametrize("target", ["in/out", "in", "."])
+def test_batch_refuses_folders_within_each_other(tmp_path: Path, article: Path, model: list[str], target: str) -> None:
+    """In one sentence, with status 1."""
+    (tmp_path / "in").mkdir()
+    shutil.copy(article, tmp_path / "in")
+    result = winnow("batch", tmp_path / "in", tmp_path / target, *model)
+    assert result.exit_code == 1
+    assert "lie within each other" in result.stderr
+
+
+def test_evaluate_measures_a_model_on_gold(tmp_path: Path, model: list[str], few_seeds: list[LabelledArticle]) -> None:
+    """Core recall comes first; figures by label and language follow, and the worst articles."""
+    gold = tmp_path / "gold.jsonl"
+    rows = [
+        {"id": one.identifier, "text": one.text, "paragraphs": one.spans, "lang": one.language} for one in few_seeds[:6]
+    ]
+    gold.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    table = winnow("evaluate", "--gold", gold, *model)
+    assert table.exit_code == 0
+    lines = table.stdout.split("\n")
+    assert re.fullmatch(r"articles +6", lines[0])
+    assert re.match(r"core recall +[01]\.\d{3} ", lines[1])
+    for word in (*LABELS, *(one.language for one in few_seeds[:6])):
+        assert re.search(rf"^{word} ", table.stdout, re.MULTILINE)
+    figures = json.loads(winnow("evaluate", "--json", "--gold", gold, *model).stdout)
+    assert figures["figures"]["articles"] == 6
+    assert f"{figures['figures']['core_recall']:.3f}" in lines[1]
+
+
+@pytest.mark.parametrize("content", [None, "", "{\n"], ids=["missing", "empty", "bad row"])
+def test_evaluate_names_gold_that_cannot_be_used(tmp_path: Path, model: list[str], content: str | None) -> None:
+    """In one sentence, with status 1."""
+    gold = tmp_path / "gold.jsonl"
+    if content is not None:
+        gold.write_text(content, "utf-8")
+    result = winnow("evaluate", "--gold", gold, *model)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"winnow: {gold}")
+
+
+def test_sound_seeds_are_counted(tmp_path: Path) -> None:
+    """How many, in how many languages."""
+    for name, text in (("en/a", "The council voted."), ("ar/b", "قال الوزير."), ("ar/c", "أعلنت الوزارة.")):
+        path = tmp_path / f"{name}.tsv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"core\t{text}\n", "utf-8")
+    result = winnow("seeds", "check", tmp_path)
+    assert (result.exit_code, result.stdout) == (0, "3 seeds in 2 languages are sound\n")
+
+
+def test_bad_seeds_are_named(tmp_path: Path) -> None:
+    """Each problem with file and line on standard error, then their number; status 1."""
+    (tmp_path / "en").mkdir()
+    (tmp_path / "en" / "a.tsv").write_text("core\tA\nnews\tB\ncore C\n", "utf-8")
+    (tmp_path / "en" / "b.tsv").write_text("core\n", "utf-8")
+    result = winnow("seeds", "check", tmp_path)
+    assert (result.exit_code, result.stdout) == (1, "")
+    *problems, last = result.stderr.splitlines()
+    places = [re.match(r".*/(\w+\.tsv:\d+): \w", problem) for problem in problems]
+    assert [place and place[1] for place in places] == ["a.tsv:2", "a.tsv:3", "b.tsv:1"]
+    assert last == f"winnow: 3 problems in {tmp_path}; mend them before training"
+
+
+def test_the_shipped_seeds_are_checked_when_none_are_named() -> None:
+    """They are sound."""
+    result = winnow("seeds", "check")
+    assert result.exit_code == 0
+    assert re.fullmatch(r"\d+ seeds in \d+ languages are sound\n", result.stdout)
+
+
+@pytest.fixture
+def seed_folder(tmp_path: Path, few_seeds: list[LabelledArticle]) -> Path:
+    """A small folder of seeds."""
+    folder = tmp_path / "seeds"
+    for seed in few_seeds[:24]:
+        (folder / seed.language).mkdir(parents=True, exist_ok=True)
+        shutil.copy(seed.origin, folder / seed.language)
+    return folder
+
+
+@pytest.mark.slow
+def test_train_makes_a_model_that_cleans(tmp_path: Path, seed_folder: Path, few_seeds: list[LabelledArticle]) -> None:
+    """From one's own seeds and added ones that count double; steps go to standard error, the outcome to standard
+    output.
+    """
+    own = tmp_path / "own" / "en"
+    own.mkdir(parents=True)
+    shutil.copy(few_seeds[30].origin, own)
+    output = tmp_path / "model"
+    result = winnow("train", "--seeds", seed_folder, "--add", tmp_path / "own", "--add-weight", "2", "--output", output)
+    assert result.exit_code == 0, result.stderr
+    card = load_card(output)
+    assert card.seeds["articles"] == 26
+    assert result.stdout.startswith(f"{card.identifier} saved in {output}: on seeds held out, core recall ")
+    assert f"done: {card.identifier}" in result.stderr
+    cleaned = winnow("clean", "--model", output, "--json", *KEEP_ALL, given=TEXT)
+    assert json.loads(cleaned.stdout)["model"] == card.identifier
+    assert json.loads(cleaned.stdout)["text"] == TEXT.rstrip("\n")
+
+
+@pytest.mark.slow
+def test_evaluate_measures_training_on_seeds(seed_folder: Path) -> None:
+    """By folds: each article is labelled by a model that has not seen it."""
+    result = winnow("evaluate", "--seeds", seed_folder, "--folds", "2")
+    assert result.exit_code == 0, result.stderr
+    assert re.match(r"articles +24\ncore recall +[01]\.\d{3} ", result.stdout)
+    assert "fold 2 of 2" in result.stderr
+
+
+@pytest.mark.parametrize("words", [["train"], ["evaluate"]], ids=" ".join)
+@pytest.mark.parametrize("content", [None, "news\tA\n", "core\tA\n"], ids=["no seeds", "a bad seed", "too few"])
+def test_seeds_that_cannot_be_used_end_training_at_once(tmp_path: Path, words: list[str], content: str | None) -> None:
+    """Status 1, a sentence, and no model."""
+    folder = tmp_path / "en"
+    folder.mkdir()
+    if content:
+        (folder / "a.tsv").write_text(content, "utf-8")
+    output = ["--output", str(tmp_path / "model")] if words == ["train"] else []
+    result = winnow(*words, "--seeds", tmp_path, *output)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert re.search(r"^winnow: ", result.stderr, re.MULTILINE)
+    assert not (tmp_path / "model").exists()
