@@ -276,6 +276,7 @@ def _likeness(batch: TextBatch, words: Words, segments: Segments, common: Common
     keys, kept = np.unique((of_article & ~np.uint64(0xFFFFFF)) | paragraph.astype(np.uint64), return_index=True)
     word, place = keys >> np.uint64(24), (keys & np.uint64(0xFFFFFF)).astype(np.int64)
     new = np.diff(word, prepend=word[:1] + np.uint64(1)) != 0
+    new |= np.diff(batch.article[place], prepend=-1) != 0  # should hashes of two articles ever agree
     first_of_word = np.flatnonzero(new)
     group = np.cumsum(new) - 1
     spread = np.diff(np.append(first_of_word, len(word)))[group].astype(np.float64)
@@ -406,6 +407,7 @@ def _stems(batch: TextBatch, words: Words) -> tuple[NDArray[np.uint64], NDArray[
         stem = stem * np.uint64(0x100000001B3) + symbol
     follows = np.zeros(len(starts), bool)
     follows[:-1] = solo[:-1] & solo[1:] & (words.ends[:-1] == words.starts[1:])
+    follows[:-1] &= words.paragraph[:-1] == words.paragraph[1:]
     stem[:-1][follows[:-1]] = (stem[:-1] * np.uint64(31) + stem[1:] * np.uint64(17))[follows[:-1]]
     used = np.where(solo, follows, length >= 3)
     return stem[used], words.paragraph[used]

@@ -13,17 +13,24 @@ from classifier.errors import InputError
 from classifier.labels import CleanedArticle, Label
 
 _ROWS_AT_ONCE = 256
+_BYTES_FOR_ONE_BROKEN = 30  # bytes beyond ASCII that must fit UTF-8 for each that does not
 
 
 def decode(content: bytes) -> tuple[str, str]:
     """Return the text of a file's bytes and the encoding it was in: UTF-8, or what charset-normalizer finds.
 
-    Raises InputError when the bytes are no text in any encoding it knows.
+    A few broken bytes in what is UTF-8 otherwise become U+FFFD, and the encoding is then "utf-8, damaged". Raises
+    InputError when the bytes are no text in any encoding it knows.
     """
     try:
         return content.decode("utf-8-sig"), "utf-8"
     except UnicodeDecodeError:
-        found = from_bytes(content).best()
+        mended = content.decode("utf-8-sig", "replace")
+    broken = mended.count("\ufffd")
+    beyond_ascii = len(content) - len(content.decode("ascii", "ignore"))
+    if broken * _BYTES_FOR_ONE_BROKEN <= beyond_ascii:
+        return mended, "utf-8, damaged"
+    found = from_bytes(content).best()
     if found is None:
         raise InputError("it is not text in any known encoding; save it as UTF-8")
     return str(found), found.encoding

@@ -72,7 +72,8 @@ def library_versions() -> dict[str, str]:
 def save_model(model: Model, card: ModelCard, directory: Path) -> ModelCard:
     """Write model and card into `directory`, replacing what is there, and return the card with its self-test.
 
-    Arrays and card appear together or not at all: they are written beside the target and renamed.
+    Arrays and card appear together or not at all: they are written beside the target and renamed. Raises ModelError
+    when the folder holds something that is no model.
     """
     probabilities = model.predict_proba(split_batch(_PROBES))
     bounds = split_batch(_PROBES).bounds
@@ -82,6 +83,8 @@ def save_model(model: Model, card: ModelCard, directory: Path) -> ModelCard:
     )
     card = replace(card, self_test=tests)
     directory = directory.absolute()
+    if directory.exists() and not (directory / "card.json").exists() and any(directory.iterdir()):
+        raise ModelError(f"{directory} holds other things than a model and would be replaced; name another folder")
     directory.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
     try:

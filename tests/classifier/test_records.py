@@ -174,3 +174,14 @@ def test_an_answer_has_plain_values(stub_cleaner: Cleaner) -> None:
     fields = answer(stub_cleaner.clean("Story.\n@a"))
     assert json.loads(json.dumps(fields)) == fields
     assert list(fields) == ["text", "paragraphs", "model"]
+
+
+@pytest.mark.parametrize("place", [3, 200, 801])
+def test_a_broken_byte_does_not_change_the_encoding(place: int) -> None:
+    """UTF-8 with a byte that does not fit is still UTF-8; only that byte is replaced, and the encoding says so."""
+    content = bytearray(("أعلنت الوزارة اليوم عن افتتاح مكتبة عامة جديدة. " * 30).encode())
+    content[place] = 0xFF
+    text, encoding = decode(bytes(content))
+    assert encoding == "utf-8, damaged"
+    assert 1 <= text.count("\ufffd") <= 2
+    assert text.count("الوزارة") >= 29

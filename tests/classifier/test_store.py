@@ -266,3 +266,13 @@ def test_a_digest_tells_texts_apart(left: list[str], right: list[str], *, same: 
     """The same texts in the same order have the same digest."""
     assert (digest(left) == digest(right)) is same
     assert len(digest(left)) == 12
+
+
+def test_a_folder_that_is_no_model_is_not_replaced(tmp_path: Path, quick: tuple[Model, ModelCard]) -> None:
+    """Saving over a folder of other things is refused and leaves them alone."""
+    other = tmp_path / "thesis"
+    other.mkdir()
+    (other / "chapter.txt").write_text("one", "utf-8")
+    with pytest.raises(ModelError, match="name another folder"):
+        save_model(*quick, other)
+    assert (other / "chapter.txt").read_text("utf-8") == "one"
