@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from classifier.context import break_inputs, context_inputs
 from classifier.estimators import BucketWeights, Networks, Trees
-from classifier.features import CommonStems, describe
+from classifier.features import describe
 from classifier.labels import LABELS, Label
+from classifier.likeness import CommonStems
 from classifier.ngrams import find_ngrams, find_words
 from classifier.paragraphs import TextBatch
 from classifier.segments import Segments

@@ -15,8 +15,8 @@ import numpy as np
 
 from classifier.errors import ModelError
 from classifier.estimators import BucketWeights, Networks, Trees
-from classifier.features import CommonStems
 from classifier.labels import LABELS
+from classifier.likeness import CommonStems
 from classifier.model import Model
 from classifier.paragraphs import split_batch
 

@@ -29,8 +29,9 @@ from classifier.alignment import character_labels, majority
 from classifier.context import ROLES, break_inputs, context_inputs, feature, is_prose
 from classifier.errors import SeedError
 from classifier.estimators import BucketWeights, Networks, Trees, standardise
-from classifier.features import NO_COMMON_STEMS, CommonStems, describe, learn_common_stems
+from classifier.features import describe
 from classifier.labels import LABELS, Label, LabelledArticle
+from classifier.likeness import NO_COMMON_STEMS, CommonStems, learn_common_stems
 from classifier.model import Model, behind_break, mix_break
 from classifier.ngrams import BITS, NGrams, find_ngrams, find_words
 from classifier.paragraphs import TextBatch, split_batch

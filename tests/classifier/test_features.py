@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject, SearchStrategy
 from numpy.typing import NDArray
 
-from classifier.features import FEATURES, CommonStems, describe, learn_common_stems
+from classifier.features import FEATURES, describe
 from classifier.labels import LabelledArticle
 from classifier.ngrams import find_words
 from classifier.paragraphs import split_batch
@@ -136,24 +136,3 @@ def test_the_turn_of_the_topic_is_where_the_ties_are_fewest() -> None:
 def test_nothing_has_no_rows(text: str) -> None:
     """An empty batch is no error."""
     assert rows_of(text).shape == rows_of().shape == (0, len(FEATURES))
-
-
-def test_common_stems_are_rarer_the_fewer_paragraphs_hold_them() -> None:
-    """A word of every paragraph has a rarity near 0, one of few a higher one, and an unknown one 1."""
-    lines = [f"council word{chr(97 + number % 26)}{chr(97 + number // 26)}" for number in range(300)]
-    for number in range(0, 300, 10):
-        lines[number] += " harbour"
-    batch = split_batch(["\n".join(lines)])
-    words = find_words(batch)
-    common = learn_common_stems(batch, words, np.array(["en"]))
-    assert np.all(np.diff(common.hashes.astype(object)) > 0)
-    assert common.rarity.dtype == np.float32
-    everywhere, seldom = sorted(common.rarity.tolist())
-    assert 0 < everywhere < 0.1 < seldom < 1
-    assert common(np.array([5], np.uint64)).tolist() == [1]
-
-
-def test_without_common_stems_every_stem_is_rare() -> None:
-    """No table is a table of nothing."""
-    none = CommonStems(np.zeros(0, np.uint64), np.zeros(0, np.float32))
-    assert none(np.array([1, 2], np.uint64)).tolist() == [1, 1]

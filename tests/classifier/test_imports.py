@@ -67,7 +67,8 @@ def runs_on_import(node: ast.AST) -> Iterator[ast.AST]:
         ("paragraphs", {"labels", "errors", "characters"}),
         ("seeds", {"labels", "errors", "characters", "paragraphs"}),
         ("ngrams", {"characters", "paragraphs"}),
-        ("features", {"characters", "paragraphs", "ngrams", "segments", "labels"}),
+        ("likeness", {"characters", "paragraphs", "ngrams", "segments"}),
+        ("features", {"characters", "paragraphs", "ngrams", "segments", "labels", "likeness"}),
         ("recombination", {"labels"}),
     ],
 )
