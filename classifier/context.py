@@ -8,14 +8,11 @@ describe the gap before a paragraph, for whether another story begins there.
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.features import FEATURES
+from classifier.features import FEATURES, PROSE_LENGTH
 from classifier.segments import Segments
 
 ROLES = ("headline", "lead", "body", "social", "furniture", "teaser")
 """What a paragraph's wording alone can tell: the part it plays, in whichever story. Columns of the wording model."""
-
-PROSE_LENGTH = 70
-"""Code points from which a paragraph that ends like a sentence counts as prose."""
 
 _HEADLINE, _LEAD, _BODY, _SOCIAL, _FURNITURE, _TEASER = range(len(ROLES))
 _SHORT = 3.5  # log length of a marker or a button, 33 code points

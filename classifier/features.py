@@ -28,7 +28,9 @@ PLACE = (
 )  # fmt: skip
 FEATURES: tuple[str, ...] = SHAPE + PLACE + LIKENESS
 
-_PROSE = 70  # code points from which a paragraph that ends like a sentence counts as prose
+PROSE_LENGTH = 70
+"""Code points from which a paragraph that ends like a sentence counts as prose."""
+
 
 _Floats = NDArray[np.float64]
 
@@ -192,7 +194,7 @@ def _foreign(batch: TextBatch, count: _Counts, segments: Segments) -> tuple[_Flo
 def _place(shape: dict[str, _Floats], segments: Segments) -> dict[str, _Floats]:
     length = np.expm1(shape["log_length"])
     total = np.maximum(1.0, segments.total(length))
-    prose = (length >= _PROSE) & (shape["ends_sentence"] > 0)
+    prose = (length >= PROSE_LENGTH) & (shape["ends_sentence"] > 0)
     prose_length = np.where(prose, length, 0.0)
     prose_mean = segments.total(prose_length) / np.maximum(1.0, segments.total(prose.astype(np.float64)))
     return {
