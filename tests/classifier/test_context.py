@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from classifier.context import PROSE_LENGTH, ROLES, break_inputs, context_inputs, feature, is_prose
-from classifier.features import FEATURES, describe
+from classifier.context import ROLES, break_inputs, context_inputs, feature, is_prose
+from classifier.features import FEATURES, PROSE_LENGTH, describe
 from classifier.labels import LabelledArticle
 from classifier.ngrams import find_words
 from classifier.paragraphs import split_batch
