@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from classifier.errors import WinnowError
+from classifier.errors import SeedError, WinnowError
 from classifier.labels import LABELS, Label
 
 if TYPE_CHECKING:
@@ -49,7 +49,12 @@ def _plain_errors() -> Iterator[None]:
 
 
 def _write(text: str) -> None:
-    sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass"))
+    try:
+        sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass"))
+    except BrokenPipeError:
+        raise  # nobody reads on: click ends quietly
+    except OSError as error:
+        raise click.ClickException(f"standard output cannot be written: {error.strerror}") from error
 
 
 def _fail(name: str, reason: str) -> None:
@@ -97,6 +102,8 @@ def _clean_one(cleaner: Any, path: Path, as_json: bool, rows: bool, keep: frozen
                         _write(f"{row}\n")
                 return failed
             text, encoding = decode(file.read())
+    except BrokenPipeError:
+        raise
     except OSError as error:
         _fail(name, f"cannot be read: {error.strerror}")
         return True
@@ -129,28 +136,24 @@ def batch(source: Path, target: Path, jobs: int, keep: tuple[str, ...], model: P
 
     from classifier.batch import FAILURES, clean_folder
 
+    failures = 0
     with _plain_errors(), tqdm(unit="file", disable=None, file=sys.stderr) as bar:
 
         def advance(result: "FileResult", files: int) -> None:
+            nonlocal failures
+            failures += len(result.failures)
             bar.total = files
-            bar.set_postfix(failed=failures_seen(result), refresh=False)
+            bar.set_postfix(failed=failures, refresh=False)
             bar.update()
-
-        seen = 0
-
-        def failures_seen(result: "FileResult") -> int:
-            nonlocal seen
-            seen += len(result.failures)
-            return seen
 
         results = clean_folder(source, target, model, frozenset(Label(label) for label in keep), jobs, advance)
     articles = sum(result.articles for result in results)
     click.echo(
-        f"{articles} articles of {len(results)} files cleaned into {target}; {seen} failures"
-        + (f", named in {target / FAILURES}" if seen else ""),
+        f"{articles} articles of {len(results)} files cleaned into {target}; {failures} failures"
+        + (f", named in {target / FAILURES}" if failures else ""),
         err=True,
     )
-    sys.exit(1 if seen else 0)
+    sys.exit(1 if failures else 0)
 
 
 @main.command()
@@ -292,16 +295,16 @@ def seeds() -> None:
 def check(directory: Path | None) -> None:
     """Check labelled articles: format, labels, duplicates. Without DIR, the shipped ones."""
     from classifier.resources import default_seeds
-    from classifier.seeds import check_seeds, read_seeds
+    from classifier.seeds import read_seeds
 
     folder = directory or default_seeds()
-    problems = check_seeds(folder)
-    for problem in problems:
-        click.echo(problem, err=True)
-    if problems:
+    try:
+        articles = read_seeds(folder)
+    except SeedError as error:
+        problems = str(error).split("\n")
+        click.echo(str(error), err=True)
         click.echo(f"winnow: {len(problems)} problems in {folder}; mend them before training", err=True)
         sys.exit(1)
-    articles = read_seeds(folder)
     click.echo(f"{len(articles)} seeds in {len({article.language for article in articles})} languages are sound")
 
 

@@ -1,6 +1,5 @@
 """The nouns of Winnow: a label, a labelled paragraph, a cleaned article, a labelled article."""
 
-from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -43,11 +42,6 @@ class CleanedArticle:
     text: str
     paragraphs: tuple[Paragraph, ...]
     model: str
-
-    def removed(self) -> dict[Label, int]:
-        """Count the paragraphs of each label that is not `core`."""
-        counts = Counter(paragraph.label for paragraph in self.paragraphs)
-        return {label: counts[label] for label in LABELS if label is not Label.CORE}
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,12 +36,17 @@ class Segments:
     @cached_property
     def index(self) -> NDArray[np.int64]:
         """The place of each row in its article, from 0."""
-        return np.arange(self.rows) - self.bounds[:-1][self.of_row]
+        return np.arange(self.rows) - self._first_row
 
     @cached_property
     def size(self) -> NDArray[np.int64]:
         """The rows of each row's article."""
         return self.sizes[self.of_row]
+
+    @cached_property
+    def _first_row(self) -> NDArray[np.int64]:
+        """The first row of each row's article."""
+        return self.bounds[:-1][self.of_row]
 
     def shift(self, values: _Floats, by: int, fill: float = 0.0) -> _Floats:
         """Return for each row the values `by` rows further on in its article, `fill` beyond its ends."""
@@ -54,15 +59,22 @@ class Segments:
 
     def before(self, values: _Floats) -> _Floats:
         """Return the sum over all earlier rows of the article; columns are summed each for itself."""
-        total = np.zeros((self.rows + 1, *values.shape[1:]))
-        np.cumsum(values, axis=0, out=total[1:])
-        return total[:-1] - total[self.bounds[:-1]][self.of_row]
+        running = _running(values)
+        return running[:-1] - running[self._first_row]
 
     def through(self, values: _Floats) -> _Floats:
         """Return the sum over the article's rows up to and with this one; it never falls when no value is negative."""
-        total = np.zeros((self.rows + 1, *values.shape[1:]))
-        np.cumsum(values, axis=0, out=total[1:])
-        return total[1:] - total[self.bounds[:-1]][self.of_row]
+        running = _running(values)
+        return running[1:] - running[self._first_row]
+
+    def total(self, values: _Floats) -> _Floats:
+        """Return for each row the sum over its whole article."""
+        running = _running(values)
+        return (running[self.bounds[1:]] - running[self.bounds[:-1]])[self.of_row]
+
+    def after(self, values: _Floats) -> _Floats:
+        """Return the sum over all later rows of the article."""
+        return self.total(values) - self.before(values) - values
 
     def highest(self, values: _Floats) -> _Floats:
         """Return for each row the greatest value of its article."""
@@ -72,19 +84,9 @@ class Segments:
             greatest[filled] = np.maximum.reduceat(values, self.bounds[:-1][filled])
         return greatest[self.of_row]
 
-    def total(self, values: _Floats) -> _Floats:
-        """Return for each row the sum over its whole article."""
-        total = np.zeros((self.rows + 1, *values.shape[1:]))
-        np.cumsum(values, axis=0, out=total[1:])
-        return (total[self.bounds[1:]] - total[self.bounds[:-1]])[self.of_row]
-
-    def after(self, values: _Floats) -> _Floats:
-        """Return the sum over all later rows of the article."""
-        return self.total(values) - self.before(values) - values
-
     def first(self, values: _Floats) -> _Floats:
         """Return for each row the value of the first row of its article."""
-        return values[self.bounds[:-1][self.of_row]]
+        return values[self._first_row]
 
     def running_max(self, values: _Floats) -> _Floats:
         """Return the greatest value so far in the article, the row's own included; values lie within 0 and 1."""
@@ -99,10 +101,17 @@ class Segments:
 
     def since(self, event: NDArray[np.bool_]) -> _Floats:
         """Return how many rows ago the event last was in the article, 0 for now, the row's place + 1 for never."""
-        place = np.where(event, np.arange(self.rows), self.bounds[:-1][self.of_row] - 1)
+        place = np.where(event, np.arange(self.rows), self._first_row - 1)
         return (np.arange(self.rows) - np.maximum.accumulate(place)).astype(np.float64)
 
     def until(self, event: NDArray[np.bool_]) -> _Floats:
         """Return in how many rows the event is next in the article, 0 for now, the rows left for never."""
         place = np.where(event, np.arange(self.rows), self.bounds[1:][self.of_row])
         return (np.minimum.accumulate(place[::-1])[::-1] - np.arange(self.rows)).astype(np.float64)
+
+
+def _running(values: _Floats) -> _Floats:
+    """Return the sums of all rows before each row, and of all of them at the end."""
+    running = np.zeros((len(values) + 1, *values.shape[1:]))
+    np.cumsum(values, axis=0, out=running[1:])
+    return running

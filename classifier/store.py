@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,6 @@ class ModelCard:
     versions: dict[str, str]
     self_test: tuple[dict[str, Any], ...] = ()
     format: int = FORMAT
-    notes: dict[str, Any] = field(default_factory=dict)
 
 
 def library_versions() -> dict[str, str]:

@@ -384,3 +384,21 @@ def test_seeds_that_cannot_be_used_end_training_at_once(tmp_path: Path, words: l
     assert (result.exit_code, result.stdout) == (1, "")
     assert re.search(r"^winnow: ", result.stderr, re.MULTILINE)
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is always full")
+@pytest.mark.parametrize("option", [(), ("--json",), ("--jsonl",)], ids=["text", "json", "jsonl"])
+def test_output_that_cannot_be_written_is_not_blamed_on_the_input(option: tuple[str, ...]) -> None:
+    """A full disk is told as such, and the command fails."""
+    command = [sys.executable, "-c", "from classifier.cli import main; main()", "clean", *option]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            command,
+            input=b'{"text": "The council met on Tuesday."}\n',
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert b"standard output cannot be written" in done.stderr
+    assert b"cannot be read" not in done.stderr

@@ -13,21 +13,6 @@ def test_labels_have_one_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "removed"),
-    [
-        ([], (0, 0, 0)),
-        (["core", "core"], (0, 0, 0)),
-        (["core", "promo", "social", "promo", "boilerplate"], (1, 1, 2)),
-    ],
-)
-def test_removed_counts_what_is_not_core(labels: list[str], removed: tuple[int, int, int]) -> None:
-    """Every label but core is counted, in the order of the labels, also when it does not occur."""
-    paragraphs = tuple(Paragraph(0, 1, Label(label), 1.0, (1.0, 0.0, 0.0, 0.0)) for label in labels)
-    counts = CleanedArticle("", paragraphs, "m").removed()
-    assert list(counts.items()) == list(zip(("social", "boilerplate", "promo"), removed, strict=True))
-
-
-@pytest.mark.parametrize(
     "value",
     [
         Paragraph(0, 1, Label.CORE, 1.0, (1.0, 0.0, 0.0, 0.0)),
