@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from classifier.cleaning import Cleaner
-    from classifier.errors import InputError, ModelError, SeedError, WinnowError
+    from classifier.errors import InputError, ModelError, OutputError, SeedError, WinnowError
     from classifier.evaluation import evaluate
     from classifier.labels import LABELS, CleanedArticle, Label, LabelledArticle, Paragraph
     from classifier.paragraphs import split_paragraphs
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "cleaning": ("Cleaner",),
-    "errors": ("InputError", "ModelError", "SeedError", "WinnowError"),
+    "errors": ("InputError", "ModelError", "OutputError", "SeedError", "WinnowError"),
     "evaluation": ("evaluate",),
     "labels": ("LABELS", "CleanedArticle", "Label", "LabelledArticle", "Paragraph"),
     "paragraphs": ("split_paragraphs",),
@@ -29,7 +29,7 @@ _HOMES = {
 
 __all__ = [
     "LABELS", "CleanedArticle", "Cleaner", "InputError", "Label", "LabelledArticle", "ModelCard", "ModelError",
-    "Paragraph", "SeedError", "WinnowError", "check_seeds", "evaluate", "load_model", "read_seeds",
+    "OutputError", "Paragraph", "SeedError", "WinnowError", "check_seeds", "evaluate", "load_model", "read_seeds",
     "save_model", "split_paragraphs", "train",
 ]  # fmt: skip
 

@@ -4,10 +4,7 @@ A file is the unit of work. Its output appears whole or not at all, and what can
 `failures.jsonl` and never stops the rest.
 """
 
-import os
-import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,6 +13,7 @@ from joblib import Parallel, delayed
 
 from classifier.cleaning import CORE_ONLY, Cleaner
 from classifier.errors import InputError, WinnowError
+from classifier.files import write_whole
 from classifier.labels import Label
 from classifier.records import BadRow, clean_rows, decode, dump
 
@@ -76,7 +74,7 @@ def clean_folder(
         rows = [
             dump({"path": failure.path, "line": failure.line, "reason": failure.reason}) + "\n" for failure in failures
         ]
-        _write(target / FAILURES, "".join(rows).encode())
+        write_whole(target / FAILURES, "".join(rows).encode())
     else:
         (target / FAILURES).unlink(missing_ok=True)
     return results
@@ -124,7 +122,7 @@ def _clean_file(
 def _clean_text(cleaner: Cleaner, path: Path, name: str, target: Path, keep: frozenset[Label]) -> FileResult:
     text, _ = decode(path.read_bytes())
     article = cleaner.clean(text, keep)
-    _write(target, (article.text + "\n" if article.text else "").encode("utf-8", "surrogatepass"))
+    write_whole(target, (article.text + "\n" if article.text else "").encode("utf-8", "surrogatepass"))
     return FileResult(name, 1, len(text), len(article.text), ())
 
 
@@ -138,20 +136,5 @@ def _clean_lines(cleaner: Cleaner, path: Path, name: str, target: Path, keep: fr
             else:
                 rows.append(row)
     content = "".join(f"{row}\n" for row in rows).encode()
-    _write(target, content)
+    write_whole(target, content)
     return FileResult(name, len(rows), path.stat().st_size, len(content), tuple(failures))
-
-
-def _write(target: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(prefix=".winnow-", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(beside, 0o644)
-        os.replace(beside, target)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(beside)
-        raise

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from classifier.errors import SeedError, WinnowError
+from classifier.errors import OutputError, SeedError, WinnowError
 from classifier.labels import LABELS, Label
 
 if TYPE_CHECKING:
@@ -40,12 +40,12 @@ def main() -> None:
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
-    """Show what went wrong as one sentence and end with status 1."""
+    """Show what went wrong as one sentence and end with status 1, or 2 when the output must go elsewhere."""
     try:
         yield
     except WinnowError as error:
         click.echo(f"winnow: {error}", err=True)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, OutputError) else 1)
 
 
 def _write(text: str) -> None:
@@ -228,42 +228,54 @@ def _summary(figures: dict[str, Any]) -> str:
     help="Parts for cross-validation: each is labelled by a model trained on the others.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write all figures as one JSON object.")
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Also make a page to look at, DIR/index.html: figures, pictures of them, and the worst articles.",
+)
 @MODEL
-def evaluate(gold: Path | None, seeds: Path | None, folds: int, as_json: bool, model: Path | None) -> None:
+def evaluate(
+    gold: Path | None, seeds: Path | None, folds: int, as_json: bool, report: Path | None, model: Path | None
+) -> None:
     """Measure a model on labelled articles, or training itself on seeds by grouped folds."""
     if gold and seeds:
         raise click.UsageError("--gold measures a model and --seeds training; give one of them")
-    import json
-
     from classifier.cleaning import Cleaner
     from classifier.evaluation import cross_validate, read_gold
     from classifier.evaluation import evaluate as measure
+    from classifier.records import dump
+    from classifier.report import check_folder, write_report
     from classifier.resources import default_seeds
     from classifier.seeds import read_seeds
 
     with _plain_errors():
+        if report:
+            check_folder(report)  # before the minutes that measuring may take
         if gold:
-            result = measure(Cleaner.load(model), read_gold(gold))
+            cleaner = Cleaner.load(model)
+            result = measure(cleaner, read_gold(gold))
+            subject = f"Model {cleaner.model.identifier} on the articles of {gold.name}"
         else:
-            result = cross_validate(
-                read_seeds(seeds or default_seeds()), folds, report=lambda message: click.echo(message, err=True)
-            )
-        click.echo(json.dumps(result.to_json(), ensure_ascii=False) if as_json else _table(result))
+            folder = seeds or default_seeds()
+            result = cross_validate(read_seeds(folder), folds, report=lambda message: click.echo(message, err=True))
+            subject = f"Training, by cross-validation in {folds} folds on the seeds in {folder.resolve().name}"
+        _write((dump(result.to_json()) if as_json else _table(result)) + "\n")
+        if report:
+            click.echo(f"report written to {write_report(result, subject, report)}", err=True)
 
 
 def _table(result: "Evaluation") -> str:
+    from classifier.evaluation import HEADLINES
+
     figures = result.figures
 
     def number(value: float | None) -> str:
         return "    –" if value is None else f"{value:.3f}"
 
-    lines = [
-        f"articles            {figures.articles}",
-        f"core recall         {number(figures.core_recall)}   of the story's characters, kept",
-        f"core precision      {number(figures.core_precision)}   of the characters kept, story",
-        f"residue removed     {number(figures.residue_removed)}   of the other characters",
-        f"articles damaged    {number(figures.articles_damaged)}   lost over a tenth of their story",
-        f"articles exact      {number(figures.articles_exact)}   every paragraph kept or dropped rightly",
+    lines = [f"{'articles':28s}{figures.articles}"]
+    lines += [f"{name:28s}{number(getattr(figures, field))}   {meaning}" for field, name, meaning in HEADLINES]
+    lines += [
         "",
         "label          characters: precision  recall     F1    paragraphs: precision  recall     F1",
     ]
@@ -273,15 +285,15 @@ def _table(result: "Evaluation") -> str:
         lines.append(
             f"{label:24s}{cells[0]:>12s}{cells[1]:>8s}{cells[2]:>7s}{cells[3]:>24s}{cells[4]:>8s}{cells[5]:>7s}"
         )
-    lines.append(f"{'macro':24s}{number(figures.character_macro_f1):>27s}{number(figures.paragraph_macro_f1):>39s}")
-    lines += ["", "language  articles  core recall  residue removed  paragraph macro-F1"]
+    lines += ["", "language  articles  core recall  residue removed  macro-F1 by character  by paragraph"]
     for language, one in result.by_language.items():
         lines.append(
             f"{language or '?':10s}{one.articles:8d}{number(one.core_recall):>13s}"
-            f"{number(one.residue_removed):>17s}{number(one.paragraph_macro_f1):>20s}"
+            f"{number(one.residue_removed):>17s}{number(one.character_macro_f1):>23s}"
+            f"{number(one.paragraph_macro_f1):>14s}"
         )
     lines += ["", "most wrong characters"]
-    lines += [f"{wrong:8d}  {identifier}" for identifier, wrong in result.worst]
+    lines += [f"{article.wrong:8d}  {article.identifier}" for article in result.worst]
     return "\n".join(lines)
 
 

@@ -15,3 +15,7 @@ class ModelError(WinnowError):
 
 class InputError(WinnowError):
     """An input cannot be read as text or as a row of the expected form."""
+
+
+class OutputError(WinnowError):
+    """The place named for an output cannot be written."""

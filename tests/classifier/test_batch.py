@@ -1,7 +1,6 @@
 """A folder of articles: the same tree out, whole files, and failures that stop nothing."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from classifier import batch
 from classifier.batch import FAILURES, FileResult, clean_folder
 from classifier.cleaning import Cleaner
 from classifier.errors import InputError, ModelError
+from classifier.files import write_whole
 from classifier.labels import LABELS
 from classifier.model import Model
 from classifier.store import ModelCard, save_model
@@ -246,37 +246,17 @@ def test_outputs_can_be_read_by_others(source: Path, tmp_path: Path, quick_folde
     assert (tmp_path / "out" / "a.txt").stat().st_mode & 0o777 == 0o644
 
 
-@pytest.mark.parametrize("step", ["replace", "chmod"])
-@pytest.mark.parametrize("error", [OSError(28, "No space left"), KeyboardInterrupt()], ids=["full", "stopped"])
-def test_a_write_that_fails_leaves_no_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException
-) -> None:
-    """The old file stays as it was, and no part of the new one is left beside it."""
-    target = write(tmp_path / "out" / "a.txt", "old")
-
-    def fail(*given: Any) -> None:
-        raise error
-
-    monkeypatch.setattr(os, step, fail)
-    with pytest.raises(type(error)):
-        batch._write(target, b"new")
-    monkeypatch.undo()
-    assert tree(tmp_path / "out") == {"a.txt"}
-    assert target.read_text("utf-8") == "old"
-
-
 def test_a_full_disk_is_a_named_failure(
     source: Path, tmp_path: Path, quick_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that cannot be written is told of, and the others are cleaned."""
-    write_whole = batch._write
 
     def fail_once(target: Path, content: bytes) -> None:
         if target.name == "a.txt":
             raise OSError(28, "No space left on device")
         write_whole(target, content)
 
-    monkeypatch.setattr(batch, "_write", fail_once)
+    monkeypatch.setattr(batch, "write_whole", fail_once)
     clean_folder(source, tmp_path / "out", quick_folder, jobs=1)
     assert rows_of(tmp_path / "out" / FAILURES) == [{"path": "a.txt", "line": 0, "reason": "No space left on device"}]
     assert "ar/b.txt" in tree(tmp_path / "out")

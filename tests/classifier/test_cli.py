@@ -12,6 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from classifier import evaluation
 from classifier.cleaning import Cleaner
 from classifier.cli import main
 from classifier.labels import LABELS, LabelledArticle
@@ -76,7 +77,8 @@ def test_every_command_is_in_the_readme(words: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["--version"], ["clean", "--help"], ["train", "--help"], ["serve", "--help"]]
+    "words",
+    [["--help"], ["--version"], *([name, "--help"] for name in ("clean", "train", "evaluate", "serve"))],
 )
 def test_help_imports_nothing_heavy(words: list[str]) -> None:
     """The command line answers at once: what a command needs is imported when it runs."""
@@ -91,7 +93,8 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     assert run.returncode == 0, run.stderr
     imported = set(run.stdout.split("\n")[-2].split())
     assert "click" in imported
-    assert not {"numpy", "scipy", "sklearn", "joblib", "sentencex", "charset_normalizer", "flask", "service"} & imported
+    heavy = {"numpy", "scipy", "sklearn", "joblib", "sentencex", "charset_normalizer", "flask", "jinja2", "service"}
+    assert not heavy & imported
 
 
 def test_a_file_is_cleaned_to_standard_output(article: Path, model: list[str], quick_cleaner: Cleaner) -> None:
@@ -272,13 +275,25 @@ def test_batch_refuses_folders_within_each_other(tmp_path: Path, article: Path, 
     assert "lie within each other" in result.stderr
 
 
-def test_evaluate_measures_a_model_on_gold(tmp_path: Path, model: list[str], few_seeds: list[LabelledArticle]) -> None:
-    """Core recall comes first; figures by label and language follow, and the worst articles."""
-    gold = tmp_path / "gold.jsonl"
+@pytest.fixture
+def gold(tmp_path: Path, few_seeds: list[LabelledArticle]) -> Path:
+    """Six labelled articles as JSON Lines; the identifier of the first holds half a surrogate pair."""
+    path = tmp_path / "gold.jsonl"
     rows = [
-        {"id": one.identifier, "text": one.text, "paragraphs": one.spans, "lang": one.language} for one in few_seeds[:6]
+        {
+            "id": one.identifier if number else f"{one.identifier}\ud83d",
+            "text": one.text,
+            "paragraphs": one.spans,
+            "lang": one.language,
+        }
+        for number, one in enumerate(few_seeds[:6])
     ]
-    gold.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return path
+
+
+def test_evaluate_measures_a_model_on_gold(gold: Path, model: list[str], few_seeds: list[LabelledArticle]) -> None:
+    """Core recall comes first; the other figures follow, those by label and language, and the worst articles."""
     table = winnow("evaluate", "--gold", gold, *model)
     assert table.exit_code == 0
     lines = table.stdout.split("\n")
@@ -289,6 +304,65 @@ def test_evaluate_measures_a_model_on_gold(tmp_path: Path, model: list[str], few
     figures = json.loads(winnow("evaluate", "--json", "--gold", gold, *model).stdout)
     assert figures["figures"]["articles"] == 6
     assert f"{figures['figures']['core_recall']:.3f}" in lines[1]
+    error = figures["figures"]["expected_calibration_error"]
+    assert re.search(rf"^expected calibration error +{error:.3f} ", table.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("option", [(), ("--json",)], ids=["text", "json"])
+def test_evaluate_makes_a_report_of_a_model(
+    gold: Path, tmp_path: Path, model: list[str], quick_cleaner: Cleaner, option: tuple[str, ...]
+) -> None:
+    """A page beside the figures, which stay as they are; standard error says where it is."""
+    words: list[str | Path] = ["evaluate", "--gold", gold, *option, *model]
+    result = winnow(*words, "--report", tmp_path / "new" / "report")
+    page = tmp_path / "new" / "report" / "index.html"
+    assert (result.exit_code, result.stderr) == (0, f"report written to {page}\n")
+    assert result.stdout_bytes == winnow(*words).stdout_bytes
+    title = f"Winnow evaluation: Model {quick_cleaner.model.identifier} on the articles of gold.jsonl"
+    assert f"<title>{title}</title>" in page.read_text("utf-8")
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["own seeds", "shipped seeds"])
+def test_evaluate_makes_a_report_of_training(
+    tmp_path: Path,
+    quick_cleaner: Cleaner,
+    seed_folder: Path,
+    shipped_seeds: list[LabelledArticle],
+    monkeypatch: pytest.MonkeyPatch,
+    named: bool,
+) -> None:
+    """As of a model; the seeds and the folds stand in its title."""
+
+    def measure(articles: list[LabelledArticle], folds: int, report: object) -> evaluation.Evaluation:
+        assert (len(articles), folds) == (24 if named else len(shipped_seeds), 4)
+        return evaluation.evaluate(quick_cleaner, articles[:24])
+
+    monkeypatch.setattr(evaluation, "cross_validate", measure)
+    seeds: list[str | Path] = ["--seeds", seed_folder] if named else []
+    result = winnow("evaluate", *seeds, "--folds", "4", "--report", tmp_path / "report")
+    assert result.exit_code == 0, result.stderr
+    page = (tmp_path / "report" / "index.html").read_text("utf-8")
+    assert "<title>Winnow evaluation: Training, by cross-validation in 4 folds on the seeds in seeds</title>" in page
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_report_that_cannot_be_is_told_before_anything_is_measured(
+    gold: Path, tmp_path: Path, model: list[str], place: str
+) -> None:
+    """In one sentence that says what to do, with status 2."""
+    (tmp_path / "file").write_text("kept", "utf-8")
+    result = winnow("evaluate", "--gold", gold, "--report", tmp_path / place, *model)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"winnow: {tmp_path / 'file'} is a file; name a folder for the report\n"
+
+
+def test_figures_are_not_lost_when_the_report_cannot_be_written(gold: Path, tmp_path: Path, model: list[str]) -> None:
+    """They are written first; then comes the sentence, and status 2."""
+    (tmp_path / "report" / "index.html").mkdir(parents=True)
+    result = winnow("evaluate", "--gold", gold, "--report", tmp_path / "report", *model)
+    assert result.exit_code == 2
+    assert result.stdout.startswith("articles ")
+    assert re.fullmatch(r"winnow: .*index\.html cannot be written \(.+\); name another folder.*\n", result.stderr)
 
 
 @pytest.mark.parametrize("content", [None, "", "{\n"], ids=["missing", "empty", "bad row"])

@@ -10,7 +10,18 @@ import pytest
 from classifier import evaluation
 from classifier.cleaning import Cleaner
 from classifier.errors import InputError
-from classifier.evaluation import Figures, LabelFigures, compare, cross_validate, evaluate, read_gold
+from classifier.evaluation import (
+    HEADLINES,
+    CalibrationBin,
+    Figures,
+    JudgedArticle,
+    JudgedParagraph,
+    LabelFigures,
+    compare,
+    cross_validate,
+    evaluate,
+    read_gold,
+)
 from classifier.labels import LABELS, CleanedArticle, Label, LabelledArticle, Paragraph
 from classifier.model import Model
 from classifier.training import QUICK, TrainingSettings
@@ -30,11 +41,32 @@ def labelled(name: str, language: str, *rows: tuple[str, Label]) -> LabelledArti
 
 def answered(article: LabelledArticle, *labels: Label) -> CleanedArticle:
     """Return what a cleaner would answer that gives these labels to the spans of an article."""
+    return sure(article, *((label, 1.0) for label in labels))
+
+
+def sure(article: LabelledArticle, *given: tuple[Label, float]) -> CleanedArticle:
+    """The same, of a cleaner that is this sure of each label."""
     paragraphs = tuple(
-        Paragraph(start, end, label, 1.0, tuple(float(label is one) for one in LABELS))
-        for (start, end, _), label in zip(article.spans, labels, strict=True)
+        Paragraph(start, end, label, confidence, tuple(float(label is one) for one in LABELS))
+        for (start, end, _), (label, confidence) in zip(article.spans, given, strict=True)
     )
     return CleanedArticle("", paragraphs, "m")
+
+
+def confusion(*rows: tuple[int, int, int, int]) -> dict[str, dict[str, int]]:
+    """Return a confusion matrix as an evaluation has it, from a row of counts for each gold label."""
+    return {
+        gold.value: {given.value: count for given, count in zip(LABELS, row, strict=True)}
+        for gold, row in zip(LABELS, rows, strict=True)
+    }
+
+
+def calibration(**filled: CalibrationBin) -> tuple[CalibrationBin, ...]:
+    """Return the ten bins of an evaluation; those not given by number (`bin9` is the last) are empty."""
+    return tuple(
+        filled.get(f"bin{number}", CalibrationBin(number / 10, (number + 1) / 10, 0, None, None))
+        for number in range(10)
+    )
 
 
 # Characters without white space: A has 9 of core, 7 of boilerplate, 6 of social, 5 of promo; B twice 5 of core.
@@ -55,6 +87,7 @@ def test_figures_are_those_computed_by_hand() -> None:
         articles_exact=0.0,
         character_macro_f1=round((0.7 + 1.0 + 0.0 + 0.6667) / 4, 4),
         paragraph_macro_f1=round((0.6667 + 1.0 + 0.0 + 0.6667) / 4, 4),
+        expected_calibration_error=round(1 - 4 / 6, 4),
         characters={
             "core": LabelFigures(round(14 / 21, 4), round(14 / 19, 4), 0.7),
             "social": LabelFigures(1.0, 1.0, 1.0),
@@ -67,7 +100,69 @@ def test_figures_are_those_computed_by_hand() -> None:
             "boilerplate": LabelFigures(None, 0.0, 0.0),
             "promo": LabelFigures(0.5, 1.0, round(2 / 3, 4)),
         },
+        character_confusion=confusion((14, 0, 0, 5), (0, 6, 0, 0), (7, 0, 0, 0), (0, 0, 0, 5)),
+        paragraph_confusion=confusion((2, 0, 0, 1), (0, 1, 0, 0), (1, 0, 0, 0), (0, 0, 0, 1)),
+        calibration=calibration(bin9=CalibrationBin(0.9, 1.0, 6, 1.0, round(4 / 6, 4))),
     )
+
+
+def test_calibration_is_the_gap_between_confidence_and_accuracy() -> None:
+    """Weighted by the paragraphs of each bin: one at .9 that is wrong, one at .95 and two around .68 that are right."""
+    article = labelled("a", "en", ("One", CORE), ("Two", CORE), ("Three", CORE), ("Four", CORE))
+    given = [(PROMO, 0.9), (CORE, 0.95), (CORE, 0.7), (CORE, 0.65)]
+    figures = compare([article], [sure(article, *given)]).figures
+    assert figures.calibration == calibration(
+        bin6=CalibrationBin(0.6, 0.7, 2, 0.675, 1.0),
+        bin8=CalibrationBin(0.8, 0.9, 1, 0.9, 0.0),
+        bin9=CalibrationBin(0.9, 1.0, 1, 0.95, 1.0),
+    )
+    assert figures.expected_calibration_error == round((2 * 0.325 + 0.9 + 0.05) / 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "place"),
+    [(0.0, 0), (0.1, 0), (0.1001, 1), (0.3, 2), (0.3001, 3), (0.6, 5), (0.7, 6), (0.7001, 7), (0.9, 8), (1.0, 9)],
+)
+def test_a_bin_holds_its_upper_edge(confidence: float, place: int) -> None:
+    """As in the paper that defines the figure; the first holds zero too."""
+    article = labelled("a", "en", ("One", CORE))
+    bins = compare([article], [sure(article, (CORE, confidence))]).figures.calibration
+    assert [number for number, one in enumerate(bins) if one.paragraphs] == [place]
+
+
+def test_calibration_is_of_the_paragraphs_of_the_answer() -> None:
+    """One is right when most of its characters have its label; one without any gold label does not count."""
+    article = LabelledArticle("a", "One two three\nfour", ((0, 7, PROMO), (8, 13, CORE)))
+    pieces = ((0, 13, PROMO, 0.95), (14, 18, CORE, 0.15))
+    answer = CleanedArticle(
+        "", tuple(Paragraph(start, end, label, share, (share,) * 4) for start, end, label, share in pieces), "m"
+    )
+    result = compare([article], [answer])
+    assert result.figures.calibration == calibration(bin9=CalibrationBin(0.9, 1.0, 1, 0.95, 1.0))
+    assert result.figures.expected_calibration_error == 0.05
+    assert result.worst == (
+        JudgedArticle(
+            "a",
+            "",
+            5,
+            (
+                JudgedParagraph("One two three", PROMO, 0.95, PROMO, 11, 5),
+                JudgedParagraph("four", CORE, 0.15, None, 0, 0),
+            ),
+        ),
+    )
+
+
+@pytest.mark.parametrize(("gold", "mislabelled"), [(CORE, False), (PROMO, True), (None, False)])
+def test_only_another_gold_label_makes_a_paragraph_mislabelled(gold: Label | None, mislabelled: bool) -> None:
+    """None is no mistake."""
+    assert JudgedParagraph("A", CORE, 0.5, gold, 1, 0).mislabelled is mislabelled
+
+
+def test_every_headline_is_a_figure() -> None:
+    """Core recall comes first, since losing the story is the worst error."""
+    assert {field for field, _, _ in HEADLINES} <= set(Figures.__dataclass_fields__)
+    assert HEADLINES[0][0] == "core_recall"
 
 
 def test_each_language_has_its_own_figures() -> None:
@@ -82,7 +177,12 @@ def test_each_language_has_its_own_figures() -> None:
 
 def test_the_worst_articles_come_first() -> None:
     """By wrong characters, and those without any are left out."""
-    assert compare([B, A], ANSWERS[::-1]).worst == (("a", 7), ("b", 5))
+    worst = compare([B, A], ANSWERS[::-1]).worst
+    assert [(one.identifier, one.language, one.wrong) for one in worst] == [("a", "en", 7), ("b", "ar", 5)]
+    assert worst[1].paragraphs == (
+        JudgedParagraph("Abcde", CORE, 1.0, CORE, 5, 0),
+        JudgedParagraph("Fghij", PROMO, 1.0, CORE, 5, 5),
+    )
     assert compare([A], [answered(A, CORE, BOILERPLATE, SOCIAL, PROMO)]).worst == ()
 
 
@@ -129,18 +229,35 @@ def test_a_perfect_cleaner_has_every_figure_at_its_best(stub_cleaner: Cleaner) -
     result = evaluate(stub_cleaner, articles)
     best = LabelFigures(1.0, 1.0, 1.0)
     assert result.figures == Figures(
-        2, 1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0, dict.fromkeys(LABELS, best), dict.fromkeys(LABELS, best)
+        articles=2,
+        core_recall=1.0,
+        core_precision=1.0,
+        residue_removed=1.0,
+        articles_damaged=0.0,
+        articles_exact=1.0,
+        character_macro_f1=1.0,
+        paragraph_macro_f1=1.0,
+        expected_calibration_error=0.25,
+        characters=dict.fromkeys(LABELS, best),
+        paragraphs=dict.fromkeys(LABELS, best),
+        character_confusion=confusion((16, 0, 0, 0), (0, 2, 0, 0), (0, 0, 4, 0), (0, 0, 0, 10)),
+        paragraph_confusion=confusion((2, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 2)),
+        calibration=calibration(bin7=CalibrationBin(0.7, 0.8, 6, 0.75, 1.0)),
     )
     assert result.by_language["ar"].paragraphs["social"] == LabelFigures(None, None, None)
     assert result.worst == ()
 
 
 def test_an_evaluation_can_be_written_as_json(stub_cleaner: Cleaner) -> None:
-    """Every figure is a plain value."""
+    """Every figure is a plain value; texts stay out of it."""
     result = evaluate(stub_cleaner, [A, B])
     written = json.loads(json.dumps(result.to_json()))
     assert written["figures"]["articles"] == 2
     assert set(written["by_language"]) == {"ar", "en"}
+    assert written["figures"]["expected_calibration_error"] == result.figures.expected_calibration_error
+    assert len(written["figures"]["calibration"]) == 10
+    assert written["worst"] == [[one.identifier, one.wrong] for one in result.worst]
+    assert A.text.split("\n")[0] not in json.dumps(written)
 
 
 def test_cross_validation_labels_nothing_with_a_model_that_has_seen_it(

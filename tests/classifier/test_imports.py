@@ -61,6 +61,7 @@ def runs_on_import(node: ast.AST) -> Iterator[ast.AST]:
         ("labels", {"errors"}),
         ("errors", {"labels"}),
         ("characters", set()),
+        ("files", set()),
         ("resources", set()),
         ("segments", set()),
         ("estimators", {"characters", "paragraphs", "ngrams"}),
@@ -90,7 +91,10 @@ def test_the_lower_modules_know_only_what_is_below_them(module: str, allowed: se
         ("store", "cleaning"),
         ("cleaning", "batch"),
         ("batch", "cli"),
-        ("evaluation", "cli"),
+        ("evaluation", "report"),
+        ("files", "report"),
+        ("files", "batch"),
+        ("report", "cli"),
     ],
 )
 def test_imports_go_one_way(lower: str, higher: str) -> None:
@@ -116,6 +120,15 @@ def test_the_library_knows_nothing_of_the_service(module: str) -> None:
     assert not roots & {"flask", "werkzeug", "gunicorn"}
     assert "service" not in (at_import if module == "cli" else roots)
     assert "click" not in roots or module == "cli"
+
+
+@pytest.mark.parametrize("module", EVERY)
+def test_only_the_report_has_templates(module: str) -> None:
+    """And it imports their engine when a page is made, not before."""
+    roots = {name.split(".")[0] for name in imports(module)}
+    at_import = {name.split(".")[0] for node in runs_on_import(tree_of(module)) for name in names_imported(node)}
+    assert not roots & {"jinja2", "markupsafe"} or module == "classifier.report"
+    assert not at_import & {"jinja2", "markupsafe"}
 
 
 @pytest.mark.parametrize("module", EVERY)
@@ -168,6 +181,20 @@ def test_the_package_is_imported_at_once() -> None:
         "assert 'numpy' not in sys.modules and 'sklearn' not in sys.modules\n"
         "classifier.Cleaner\n"
         "assert 'numpy' in sys.modules and 'sklearn' not in sys.modules\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert run.returncode == 0, run.stderr
+
+
+def test_cleaning_imports_only_what_it_needs() -> None:
+    """Neither what trains nor what makes reports, which are there for other work."""
+    code = (
+        "import sys\n"
+        "from classifier import Cleaner\n"
+        "assert Cleaner.load().clean('The council voted on Tuesday.').paragraphs\n"
+        "assert not {'jinja2', 'markupsafe', 'sklearn', 'flask'} & set(sys.modules)\n"
     )
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
