@@ -227,6 +227,9 @@ def _summary(figures: dict[str, Any]) -> str:
     show_default=True,
     help="Parts for cross-validation: each is labelled by a model trained on the others.",
 )
+@click.option(
+    "--whole-languages", is_flag=True, help="Deal whole languages to the folds: how good on languages without a seed?"
+)
 @click.option("--json", "as_json", is_flag=True, help="Write all figures as one JSON object.")
 @click.option(
     "--report",
@@ -236,11 +239,19 @@ def _summary(figures: dict[str, Any]) -> str:
 )
 @MODEL
 def evaluate(
-    gold: Path | None, seeds: Path | None, folds: int, as_json: bool, report: Path | None, model: Path | None
+    gold: Path | None,
+    seeds: Path | None,
+    folds: int,
+    whole_languages: bool,
+    as_json: bool,
+    report: Path | None,
+    model: Path | None,
 ) -> None:
     """Measure a model on labelled articles, or training itself on seeds by grouped folds."""
     if gold and seeds:
         raise click.UsageError("--gold measures a model and --seeds training; give one of them")
+    if gold and whole_languages:
+        raise click.UsageError("--whole-languages is about training; leave it out with --gold")
     from classifier.cleaning import Cleaner
     from classifier.evaluation import cross_validate, read_gold
     from classifier.evaluation import evaluate as measure
@@ -258,8 +269,14 @@ def evaluate(
             subject = f"Model {cleaner.model.identifier} on the articles of {gold.name}"
         else:
             folder = seeds or default_seeds()
-            result = cross_validate(read_seeds(folder), folds, report=lambda message: click.echo(message, err=True))
-            subject = f"Training, by cross-validation in {folds} folds on the seeds in {folder.resolve().name}"
+            result = cross_validate(
+                read_seeds(folder),
+                folds,
+                report=lambda message: click.echo(message, err=True),
+                whole_languages=whole_languages,
+            )
+            dealt = "folds of whole languages" if whole_languages else "folds"
+            subject = f"Training, by cross-validation in {folds} {dealt} on the seeds in {folder.resolve().name}"
         _write((dump(result.to_json()) if as_json else _table(result)) + "\n")
         if report:
             click.echo(f"report written to {write_report(result, subject, report)}", err=True)

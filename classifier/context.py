@@ -11,10 +11,14 @@ from numpy.typing import NDArray
 from classifier.features import FEATURES, PROSE_LENGTH
 from classifier.segments import Segments
 
-ROLES = ("headline", "lead", "body", "social", "furniture", "teaser")
-"""What a paragraph's wording alone can tell: the part it plays, in whichever story. Columns of the wording model."""
+ROLES = ("headline", "lead", "body", "social", "furniture", "teaser", "notice", "pitch")
+"""What a paragraph's wording alone can tell: the part it plays, in whichever story. Columns of the wording model.
 
-_HEADLINE, _LEAD, _BODY, _SOCIAL, _FURNITURE, _TEASER = range(len(ROLES))
+Furniture and promotion that run like prose have roles of their own, `notice` and `pitch`: they share few words with
+buttons and headlines.
+"""
+
+_HEADLINE, _LEAD, _BODY, _SOCIAL, _FURNITURE, _TEASER, _NOTICE, _PITCH = range(len(ROLES))
 _SHORT = 3.5  # log length of a marker or a button, 33 code points
 _NEIGHBOURS = (-3, -2, -1, 1, 2, 3)
 _BREAK_WINDOW = (-3, -2, -1, 0, 1, 2)

@@ -199,11 +199,14 @@ def cross_validate(
     folds: int,
     settings: TrainingSettings = DEFAULT,
     report: Report = lambda message: None,
+    *,
+    whole_languages: bool = False,
 ) -> Evaluation:
-    """Measure training itself: each fold of the articles, dealt by group, is labelled by a model trained on the
-    others.
+    """Measure training itself: each fold of the articles, dealt by group or by language, is labelled by a model
+    trained on the others.
     """
-    fold_of = deal_folds([article.group for article in articles], folds, settings.random_state)
+    groups = [article.language if whole_languages else article.group for article in articles]
+    fold_of = deal_folds(groups, folds, settings.random_state)
     cleaned: dict[int, CleanedArticle] = {}
     for fold in range(folds):
         report(f"fold {fold + 1} of {folds}")

@@ -79,8 +79,10 @@ def learn_common_stems(batch: TextBatch, words: Words, languages: NDArray[np.str
 
 def likeness(batch: TextBatch, words: Words, segments: Segments, common: CommonStems) -> dict[str, _Floats]:
     """Return the columns `LIKENESS`, one value for each paragraph."""
-    found = _occurrences(batch, words, segments, common)
-    return {**found.recurrence(), **found.ties(), **found.sides(), **found.cuts(), **_repeats(batch)}
+    repeats = _repeats(batch)
+    # What is printed twice ties nothing together: its words count where they stand first.
+    found = _occurrences(batch, words, segments, common, repeats["repeats_earlier"] > 0)
+    return {**found.recurrence(), **found.ties(), **found.sides(), **found.cuts(), **repeats}
 
 
 @dataclass(frozen=True)
@@ -208,8 +210,11 @@ class _Occurrences:
         }
 
 
-def _occurrences(batch: TextBatch, words: Words, segments: Segments, common: CommonStems) -> _Occurrences:
+def _occurrences(
+    batch: TextBatch, words: Words, segments: Segments, common: CommonStems, skipped: NDArray[np.bool_]
+) -> _Occurrences:
     stems, paragraph = _stems(batch, words)
+    stems, paragraph = stems[~skipped[paragraph]], paragraph[~skipped[paragraph]]
     # One key sorts words of an article together and, within a word, the paragraphs it stands in.
     of_article = mix(stems + batch.article[paragraph].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15), salt=21)
     keys, kept = np.unique((of_article & ~np.uint64(0xFFFFFF)) | paragraph.astype(np.uint64), return_index=True)

@@ -1,9 +1,10 @@
 """Raw text to paragraphs: lossless spans, one for each line, and a line cut where it glues kinds together.
 
 A line is cut after the attribution of an embedded post (`— Name (@handle) September 19, 2023`, in the date forms
-of many languages), after a post's link stubs, at wide gaps (three spaces and more) and, when it is longer than
-`LONG_LINE` or holds a post beside other text, between its sentences. Nothing is normalised and nothing is lost:
-spans are in order, do not overlap and hold every character that is not white space.
+of many languages), after a post's link stubs, before and behind a "read also: …" between sentences, at wide gaps
+(three spaces and more) and, when it is longer than `LONG_LINE` or holds a post beside other text, between its
+sentences. Nothing is normalised and nothing is lost: spans are in order, do not overlap and hold every character that
+is not white space.
 """
 
 import re
@@ -41,6 +42,31 @@ POST_ATTRIBUTION = re.compile(rf"\(@\w{{1,30}}\)[\u200e\u200f\u202a-\u202e\u2066
 POST_LINK = re.compile(r"\.co(?:(?<=\bt\.co)|m(?<=\bpic\.twitter\.com)|m(?<=\bpic\.x\.com))/[A-Za-z0-9]{10}")
 _NEXT_LINK = r"\s*(?:https?://)?(?:t\.co|pic\.twitter\.com|pic\.x\.com)/[A-Za-z0-9]{10}"
 _POST_END = re.compile(rf"{POST_ATTRIBUTION.pattern}|{POST_LINK.pattern}(?:{_NEXT_LINK})*")
+_MARKERS = (
+    "اقرأ أيضا", "اقرأ أيضاً", "اقرأ أيضًا", "إقرأ أيضا", "إقرأ أيضاً", "إقرأ أيضًا", "اقرأ ايضا",
+    "اقرأ المزيد", "شاهد أيضا", "شاهد أيضاً", "مواضيع ذات صلة", "بیشتر بخوانید", "همچنین بخوانید",
+    "یہ بھی پڑھیں", "مزید پڑھیں", "read also", "also read", "read more", "see also", "related", "more on this",
+    "watch also", "à lire aussi", "a lire aussi", "lire aussi", "lire également", "voir aussi",
+    "sur le même sujet", "lee también", "lea también", "leer también", "te puede interesar", "leia também",
+    "leia mais", "veja também", "leggi anche", "lesen sie auch", "lesen sie mehr", "mehr zum thema",
+    "siehe auch", "lees ook", "läs också", "läs även", "les også", "læs også", "lue myös", "czytaj też",
+    "czytaj także", "czytaj więcej", "przeczytaj także", "zobacz też", "čtěte také", "čítajte tiež",
+    "citește și", "citiți și", "citeste si", "читайте также", "читать также", "по теме", "читайте також",
+    "прочетете още", "вижте още", "pročitajte još", "прочитајте још", "διαβάστε επίσης", "διαβάστε ακόμη",
+    "baca juga", "simak juga", "lihat juga", "xem thêm", "đọc thêm", "ayrıca okuyun", "bunu da okuyun",
+    "ilgili haber", "यह भी पढ़ें", "ये भी पढ़ें", "আরও পড়ুন", "आणखी वाचा", "soma pia", "soma zaidi",
+    "olvassa el", "olvasd el", "延伸阅读", "延伸閱讀", "相关阅读", "相关报道", "関連記事", "관련기사",
+    "관련 기사",
+)  # fmt: skip
+# A marker counts behind the end of a sentence and with a colon: elsewhere its words may be the story's own.
+_SENTENCE_ENDS = ".!?؟…。！？۔।"
+_READ_ALSO = re.compile(
+    rf"(?<=[{_SENTENCE_ENDS}»”\"')\]])[ \xa0]{{0,2}}[(\[«»•>*-]?[ \xa0]?"
+    rf"(?:{'|'.join(map(re.escape, _MARKERS))})[ \xa0]{{0,2}}[:：]",
+    re.IGNORECASE,
+)
+_SENTENCE_BREAK = re.compile(rf"[{_SENTENCE_ENDS}][»”\"')\]]?(?=[^{_SENTENCE_ENDS}\w])|[\r\n]")
+_LONGEST_HEADLINE = 300  # code points
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -86,6 +112,7 @@ def split_batch(texts: Sequence[str]) -> TextBatch:
     border = np.zeros(len(codes), bool)
     border[_post_ends(joined)] = True
     border[_wide_gaps(inked)] = True
+    border[_read_also_edges(joined)] = True
     starts, ends = _segments(inked, breaks | border)
     border[_sentence_starts(joined, starts, ends)] = True
     starts, ends = _segments(inked, breaks | border)
@@ -106,6 +133,17 @@ def _segments(inked: NDArray[np.int64], border: NDArray[np.bool_]) -> tuple[NDAr
 
 def _post_ends(joined: str) -> list[int]:
     return [match.end() for match in _POST_END.finditer(joined)]
+
+
+def _read_also_edges(joined: str) -> list[int]:
+    """Where a "read also: …" begins, and where the sentence it names ends."""
+    found: list[int] = []
+    for match in _READ_ALSO.finditer(joined):
+        found.append(match.start())
+        end = _SENTENCE_BREAK.search(joined, match.end(), match.end() + _LONGEST_HEADLINE)
+        if end is not None and end.end() < len(joined):
+            found.append(end.end())
+    return found
 
 
 def _wide_gaps(inked: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -29,7 +29,7 @@ from classifier.alignment import character_labels, majority
 from classifier.context import ROLES, break_inputs, context_inputs, feature, is_prose
 from classifier.errors import SeedError
 from classifier.estimators import BucketWeights, Networks, Trees, standardise
-from classifier.features import describe
+from classifier.features import PROSE_LENGTH, describe
 from classifier.labels import LABELS, Label, LabelledArticle
 from classifier.likeness import NO_COMMON_STEMS, CommonStems, learn_common_stems
 from classifier.model import Model, behind_break, mix_break
@@ -44,9 +44,13 @@ Report = Callable[[str], None]
 _CORE, _SOCIAL, _BOILERPLATE, _PROMO = (
     LABELS.index(label) for label in (Label.CORE, Label.SOCIAL, Label.BOILERPLATE, Label.PROMO)
 )
-_STORY_LENGTH = 250  # code points from which a run of promo is another story, not teasers
-_SHORT = 65  # code points up to which residue counts double
+_STORY_LENGTH = 500  # code points from which a run of promo is another story, not teasers
+_REAL_SHARES = np.array([[0.94, 0.016, 0.027, 0.017], [0.44, 0.22, 0.22, 0.12], [0.36, 0.05, 0.53, 0.06]])
+"""What share of prose, of other long paragraphs and of short ones each label has on real pages, roughly: pages written
+to teach hold several times as much residue."""
+_LARGEST_WEIGHT = 4.0
 _FEWEST_SEEDS = 10
+_FEWEST_MEETINGS = 3  # paragraphs that must hold an n-gram for it to count
 _TOO_LITTLE = (
     "the seeds hold too little of some label to learn it; add articles with posts, furniture and other stories"
 )
@@ -56,32 +60,36 @@ _TOO_LITTLE = (
 class TrainingSettings:
     """How much work training does. `QUICK` is for tests and trials: a model that works, from little."""
 
-    copies: int = 4
+    copies: int = 5
     """Recombined pages for each written one."""
     folds: int = 5
     """Parts of the seeds that are scored by a wording model trained on the other parts."""
-    language_folds: int = 4
+    language_folds: int = 3
     """Groups of languages that are scored by a wording model trained on the other languages."""
     foreign_share: float = 0.25
     """Share of the pages that the context model also sees as if in an unknown language."""
     inverse_penalty: float = 30.0
     """Inverse strength of the wording model's regularisation."""
     wording_iterations: int = 40
-    networks: int = 6
-    hidden_units: int = 64
-    epochs: int = 5
-    """Passes of the context model over its rows; more and it learns the seeds by heart (12 lost .01 on other sites)."""
+    networks: int = 4
+    hidden_units: int = 128
+    epochs: int = 3
+    """Passes of the context model over its rows; more and it learns the seeds by heart."""
     weight_decay: float = 0.1
     trees: int = 250
     forests: int = 2
     """Runs of boosted trees that are averaged; each split sees another three tenths of the inputs."""
     learning_rate: float = 0.06
+    core_weight: float = 1.5
+    """Weight of the story's paragraphs in training, against how frequent they are..."""
+    core_cost: float = 1.25
+    """...and the factor by which a finished model favours them: losing one is worse than keeping one that is none."""
     random_state: int = 0
 
 
 DEFAULT = TrainingSettings()
 QUICK = TrainingSettings(
-    copies=1, folds=2, language_folds=2, wording_iterations=15, networks=1, hidden_units=16, epochs=4, trees=40
+    copies=2, folds=2, language_folds=2, wording_iterations=15, networks=1, hidden_units=16, epochs=10, trees=40
 )
 
 
@@ -134,13 +142,15 @@ def train(
     wording = _fit_wordings(pages, settings)
 
     tell("learning context and breaks, one fold held out")
-    context, breaks = _fit_above(pages[1:], settings, networks=1, temperature=1.0)
-    own, behind = _apply_above(context, breaks, pages[0])
+    context, breaks = _fit_above(pages[1:], settings, min(2, settings.networks), 1, 1.0)
+    own, odds = _apply_above(context, breaks, pages[0])
     temperature = _fit_temperature(own, pages[0].own_labels)
-    figures = _figures(mix_break(_temper(own, temperature), behind), pages[0])
+    shift = _fit_shift(odds, pages[0])
+    figures = _figures(mix_break(_temper(own, temperature), behind_break(odds + shift, pages[0].segments)), pages[0])
 
     tell("learning context and breaks from all")
-    context, breaks = _fit_above(pages, settings, settings.networks, temperature)
+    context, breaks = _fit_above(pages, settings, settings.networks, settings.forests, temperature)
+    breaks = replace(breaks, bias=breaks.bias + shift)
     created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     seeds_digest = digest([text for article in articles for text in (article.text, repr(article.spans))])
     model = Model("", common, wording, breaks, context)
@@ -221,17 +231,21 @@ def _roles(
     prose = is_prose(features)
     of_label = {_CORE: "body", _SOCIAL: "social", _BOILERPLATE: "furniture", _PROMO: "teaser"}
     role = np.array([ROLES.index(of_label[number]) for number in range(len(LABELS))])[labels]
+    role[(labels == _BOILERPLATE) & prose] = ROLES.index("notice")
+    role[(labels == _PROMO) & prose] = ROLES.index("pitch")
     breaks = np.zeros(len(labels), bool)
     for first, end in zip(segments.bounds[:-1].tolist(), segments.bounds[1:].tolist(), strict=True):
         core = first + np.flatnonzero(labels[first:end] == _CORE)
         _mark_story(role, core, prose)
         promo = first + np.flatnonzero(labels[first:end] == _PROMO)
         for run in np.split(promo, np.flatnonzero(np.diff(promo) > 1) + 1):
-            if len(run) >= 3 and length[run].sum() > 2 * _STORY_LENGTH and prose[run].sum() >= 2:
+            if len(run) >= 3 and length[run].sum() > _STORY_LENGTH and prose[run].sum() >= 2:
                 _mark_story(role, run, prose)
         tail = promo[promo > core[-1]] if len(core) else promo[:0]
-        if length[tail].sum() > _STORY_LENGTH and prose[tail].sum() >= 2:
+        running = int(prose[tail].sum())
+        if length[tail].sum() > _STORY_LENGTH and (running >= 3 or running >= max(2, len(tail) / 2)):
             breaks[tail[0]] = True
+            _mark_story(role, tail, prose)
     return role, breaks
 
 
@@ -249,8 +263,8 @@ def _fit_wordings(pages: list[_Pages], settings: TrainingSettings) -> BucketWeig
     seen its language.
     """
     matrices = [_matrix(part.ngrams, len(part.labels)) for part in pages]
-    # Written pages and one recombined page of each: more of the same words teach nothing.
-    used = [part.batch.article < 2 * part.written for part in pages]
+    # Written pages only: more of the same words teach nothing.
+    used = [part.batch.article < part.written for part in pages]
     sizes = Counter(
         language
         for part in pages
@@ -302,7 +316,7 @@ def _fit_wording(
     if len(np.unique(target)) < 2:
         return None
     stacked = vstack([matrix[mask] for matrix, mask in zip(matrices, rows, strict=True)]).tocsr()
-    columns = np.flatnonzero(stacked.getnnz(axis=0) >= 2)
+    columns = np.flatnonzero(stacked.getnnz(axis=0) >= _FEWEST_MEETINGS)
     estimator = LogisticRegression(
         C=settings.inverse_penalty, max_iter=settings.wording_iterations, class_weight="balanced"
     )
@@ -313,18 +327,20 @@ def _fit_wording(
 
 
 def _fit_above(
-    pages: list[_Pages], settings: TrainingSettings, networks: int, temperature: float
+    pages: list[_Pages], settings: TrainingSettings, networks: int, forests: int, temperature: float
 ) -> tuple[Networks, Trees]:
     """Fit the context model and the break model."""
     random = np.random.default_rng(settings.random_state)
-    inputs, labels, weights, gaps = [], [], [], []
+    inputs, labels, weights, gaps, broken = [], [], [], [], []
     for part in pages:
-        weight = _weights(part)
+        weight = _weights(part, settings)
         foreign = (random.random(len(part.segments.sizes)) < settings.foreign_share)[part.segments.of_row]
         inputs += [_context(part), _context(part, foreign=True)[foreign]]
         labels += [part.own_labels, part.own_labels[foreign]]
         weights += [weight, weight[foreign]]
-        gaps.append(break_inputs(part.features, part.scores, part.segments))
+        half = (part.batch.article < part.written) | (part.batch.article % 2 == 0)  # of the recombined pages, for speed
+        gaps.append(break_inputs(part.features, part.scores, part.segments)[half])
+        broken.append(part.breaks[half])
     together = np.concatenate(inputs)
     scaler = StandardScaler().fit(together)
     scaled = standardise(together, scaler.mean_, scaler.scale_)
@@ -334,9 +350,10 @@ def _fit_above(
     fitted = Parallel(n_jobs=-1)(
         delayed(_fit_network)(scaled, target, weight / weight.mean(), settings, number) for number in range(networks)
     )
-    gap, breaks = np.concatenate(gaps), np.concatenate([part.breaks for part in pages])
-    forests = [_fit_trees(gap, breaks, settings, number) for number in range(settings.forests)]
-    return Networks.from_sklearn(scaler, fitted, temperature), Trees.from_sklearn(forests)
+    gap, breaks = np.concatenate(gaps), np.concatenate(broken)
+    grown = [_fit_trees(gap, breaks, settings, number) for number in range(forests)]
+    context = Networks.from_sklearn(scaler, fitted, temperature).favouring(_CORE, settings.core_cost)
+    return context, Trees.from_sklearn(grown)
 
 
 def _fit_trees(inputs: NDArray[np.float32], breaks: NDArray[np.bool_], settings: TrainingSettings, number: int) -> Any:
@@ -353,16 +370,20 @@ def _fit_trees(inputs: NDArray[np.float32], breaks: NDArray[np.bool_], settings:
     return trees.fit(inputs, breaks)
 
 
-def _weights(part: _Pages) -> NDArray[np.float64]:
-    """Weigh pages by the root of their paragraphs.
-
-    Running text of the story counts double, since losing it is the worst error, and so does short residue, since
-    written pages have more subheadings than real ones.
-    """
-    core = part.own_labels == _CORE
-    short_residue = ~core & (feature(part.features, "log_length") < np.log1p(_SHORT))
-    double = short_residue | (core & is_prose(part.features))
-    return np.asarray(np.where(double, 2.0, 1.0) / np.sqrt(part.segments.size))
+def _weights(part: _Pages, settings: TrainingSettings) -> NDArray[np.float64]:
+    """Weigh pages by the root of their paragraphs, and labels so that they are as frequent as on real pages."""
+    weight = 1.0 / np.sqrt(part.segments.size)
+    long = feature(part.features, "log_length") >= np.log1p(PROSE_LENGTH)
+    kind = np.where(is_prose(part.features), 0, np.where(long, 1, 2))
+    cell = kind * len(LABELS) + part.own_labels
+    mass = np.bincount(cell, weight, minlength=_REAL_SHARES.size).reshape(_REAL_SHARES.shape)
+    wanted = (
+        _REAL_SHARES
+        * np.where(np.arange(len(LABELS)) == _CORE, settings.core_weight, 1.0)
+        * mass.sum(axis=1, keepdims=True)
+    )
+    factor = np.minimum(wanted / np.maximum(mass, 1e-9), _LARGEST_WEIGHT)
+    return np.asarray(weight * factor.ravel()[cell])
 
 
 def _context(part: _Pages, *, foreign: bool = False) -> NDArray[np.float32]:
@@ -391,9 +412,10 @@ def _fit_network(
         return network.fit(inputs, labels, sample_weight=weights)
 
 
-def _apply_above(context: Networks, breaks: Trees, part: _Pages) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+def _apply_above(context: Networks, breaks: Trees, part: _Pages) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the labels' probabilities within their own stories, and the log odds of a break before each paragraph."""
     odds = breaks.decision_function(break_inputs(part.features, part.scores, part.segments))
-    return context.predict_proba(_context(part)), behind_break(odds, part.segments)
+    return context.predict_proba(_context(part)), odds
 
 
 def _temper(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
@@ -410,6 +432,22 @@ def _fit_temperature(probabilities: NDArray[np.float32], labels: NDArray[np.int6
         )
 
     return round(float(minimize_scalar(loss, bounds=(0.5, 4.0), method="bounded").x), 3)
+
+
+def _fit_shift(odds: NDArray[np.float32], part: _Pages) -> float:
+    """Return what to add to the log odds of a break so that the held-out pages' breaks, or their lack, are most
+    likely."""
+    segments = part.segments
+    first, last = segments.bounds[:-1], segments.bounds[1:] - 1
+    broken = segments.total(part.breaks.astype(np.float64))[first] > 0
+    gaps = np.flatnonzero(part.breaks)
+
+    def loss(shift: float) -> float:
+        behind = behind_break(odds + np.float32(shift), segments)
+        likely = np.concatenate([behind[gaps] - behind[gaps - 1], 1.0 - behind[last[~broken]]])
+        return float(-np.log(np.maximum(likely, 1e-7)).mean())
+
+    return round(float(minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded").x), 3)
 
 
 def _figures(probabilities: NDArray[np.float32], part: _Pages) -> dict[str, Any]:

@@ -333,7 +333,10 @@ def test_evaluate_makes_a_report_of_training(
 ) -> None:
     """As of a model; the seeds and the folds stand in its title."""
 
-    def measure(articles: list[LabelledArticle], folds: int, report: object) -> evaluation.Evaluation:
+    def measure(
+        articles: list[LabelledArticle], folds: int, report: object, *, whole_languages: bool
+    ) -> evaluation.Evaluation:
+        assert not whole_languages
         assert (len(articles), folds) == (24 if named else len(shipped_seeds), 4)
         return evaluation.evaluate(quick_cleaner, articles[:24])
 

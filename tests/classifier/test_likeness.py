@@ -40,3 +40,22 @@ def test_an_article_is_alike_to_itself_only() -> None:
     for name in LIKENESS:
         np.testing.assert_allclose(two[name][:3], one[name], atol=1e-9)
         np.testing.assert_allclose(two[name][3:], one[name], atol=1e-9)
+
+
+def test_what_is_printed_twice_ties_nothing() -> None:
+    """A paragraph repeated to the letter leaves the ties of all others as they are without it."""
+    lines = [
+        "The harbour council met on Monday",
+        "The council chose a harbour master",
+        "Snow fell in the hills",
+        "The harbour master thanked the council",
+    ]
+    plain, doubled = (split_batch(["\n".join(rows)]) for rows in (lines, [*lines[:2], lines[1], *lines[2:]]))
+    one, two = (
+        likeness(batch, find_words(batch), Segments(batch.bounds), NO_COMMON_STEMS) for batch in (plain, doubled)
+    )
+    assert two["repeats_earlier"].tolist() == [0, 0, 1, 0, 0]
+    rest = [0, 1, 3, 4]
+    for name in ("seen_headline", "seen_before"):
+        assert (two[name][rest] > 0).tolist() == (one[name] > 0).tolist()
+    assert two["seen_before"][2] == 0

@@ -69,6 +69,34 @@ def test_no_ink_is_no_paragraph(texts: list[str]) -> None:
     assert batch.bounds.tolist() == [0] * (len(texts) + 1)
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("Le ministre a parlé.", "A lire aussi : Un autre titre du jour.", "La suite de l’article est ici."),
+        ("قال الوزير ذلك.", "اقرأ أيضًا: عنوان خبر آخر"),
+        ("The team won again.", "RELATED: Ten ways to win!", "The coach was pleased."),
+        ("Он сказал это.", "«Читайте также: Другая новость дня.", "Потом он ушёл."),
+        ("他说了这番话。", "延伸阅读：另一条新闻。", "会议继续。"),
+    ],
+)
+def test_a_read_also_in_mid_line_is_cut_out(parts: tuple[str, ...]) -> None:
+    """What names another story stands apart from the sentences before and behind it."""
+    assert pieces(" ".join(parts)) == list(parts)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "He read also: books, maps and whatever else came by.",
+        "The two are related. By blood, that is, and by trade: both bake.",
+        "Read also what the council had to say on the matter. It was little.",
+    ],
+)
+def test_the_words_of_a_marker_in_prose_cut_nothing(text: str) -> None:
+    """Without a colon, or inside a sentence, "read also" is the story's own."""
+    assert pieces(text) == [text]
+
+
 @pytest.mark.parametrize("gap", ["", " ", "\xa0"], ids=["glued", "space", "no-break space"])
 @pytest.mark.parametrize(
     ("attribution", "behind"),
