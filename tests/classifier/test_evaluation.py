@@ -260,23 +260,30 @@ def test_an_evaluation_can_be_written_as_json(stub_cleaner: Cleaner) -> None:
     assert A.text.split("\n")[0] not in json.dumps(written)
 
 
+@pytest.mark.parametrize("whole_languages", [False, True], ids=["outlets", "languages"])
 def test_cross_validation_labels_nothing_with_a_model_that_has_seen_it(
-    stub_cleaner: Cleaner, monkeypatch: pytest.MonkeyPatch
+    stub_cleaner: Cleaner, monkeypatch: pytest.MonkeyPatch, whole_languages: bool
 ) -> None:
-    """Each fold is labelled by a model trained on the others, outlets stay together, and every article is measured."""
+    """Each fold is labelled by a model trained on the others, outlets (or languages) stay together, and every article
+    is measured.
+    """
+
+    def kept_together(article: LabelledArticle) -> str:
+        return article.language if whole_languages else article.group
+
     articles = [
-        LabelledArticle(f"{number}", f"Story {number}.", ((0, 8, CORE),), "en", f"outlet {number % 7}")
+        LabelledArticle(f"{number}", f"Story {number}.", ((0, 8, CORE),), f"l{number % 4}", f"outlet {number % 7}")
         for number in range(20)
     ]
     trained: list[set[str]] = []
 
     def fake_train(given: Sequence[LabelledArticle], settings: TrainingSettings, report: Any) -> tuple[Model, None]:
         assert settings is QUICK
-        trained.append({article.group for article in given})
+        trained.append({kept_together(article) for article in given})
         return stub_cleaner.model, None
 
     labelled_by: list[set[str]] = []
-    groups = {article.text: article.group for article in articles}
+    groups = {article.text: kept_together(article) for article in articles}
     clean_many = Cleaner.clean_many
 
     def spy(self: Cleaner, texts: Sequence[str]) -> list[CleanedArticle]:
@@ -286,7 +293,7 @@ def test_cross_validation_labels_nothing_with_a_model_that_has_seen_it(
     monkeypatch.setattr(evaluation, "train", fake_train)
     monkeypatch.setattr(Cleaner, "clean_many", spy)
     told: list[str] = []
-    result = cross_validate(articles, 3, QUICK, told.append)
+    result = cross_validate(articles, 3, QUICK, told.append, whole_languages=whole_languages)
     assert result.figures.articles == 20
     assert len(trained) == len(labelled_by) == 3
     for seen, held_out in zip(trained, labelled_by, strict=True):
