@@ -32,8 +32,8 @@ _Rows = list[_Row]
 _WORD = re.compile(r"[^\W\d_\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{4,}")
 _RECURRING = (0.05, 0.35)
 """Share of a story's rare words that are replaced by others of the story, drawn page by page from this range. Of a
-real paragraph's words (weighted by rarity) .26 stand in the story before, of a written one's .15; this makes up for
-two thirds of it."""
+long real core paragraph's words (weighted by rarity) .26 stand in the story before, of a written one's .15, and with
+this .21."""
 _PARTS = {Label.CORE: 1.0, Label.SOCIAL: 2.0, Label.PROMO: 0.5, Label.BOILERPLATE: 0.0}
 _SHARED = 0.15  # of the words put into an appended story, the share that the story before it has, too
 _OPENING = 2  # core rows that set a story's words

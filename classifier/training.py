@@ -47,7 +47,7 @@ _CORE, _SOCIAL, _BOILERPLATE, _PROMO = (
 _STORY_LENGTH = 500  # code points from which a run of promo is another story, not teasers
 _REAL_SHARES = np.array([[0.94, 0.016, 0.027, 0.017], [0.44, 0.22, 0.22, 0.12], [0.36, 0.05, 0.53, 0.06]])
 """What share of prose, of other long paragraphs and of short ones each label has on real pages, roughly: pages written
-to teach hold several times as much residue."""
+to teach hold more residue."""
 _LARGEST_WEIGHT = 4.0
 _FEWEST_SEEDS = 10
 _FEWEST_MEETINGS = 3  # paragraphs that must hold an n-gram for it to count

@@ -43,7 +43,7 @@ def test_an_article_is_alike_to_itself_only() -> None:
 
 
 def test_what_is_printed_twice_ties_nothing() -> None:
-    """A paragraph repeated to the letter leaves the ties of all others as they are without it."""
+    """The words of a paragraph repeated to the letter count where they stand first, and nowhere else."""
     lines = [
         "The harbour council met on Monday",
         "The council chose a harbour master",
