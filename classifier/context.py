@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.features import FEATURES, PROSE_LENGTH
+from classifier.phrases import PHRASES
 from classifier.segments import Segments
 
 ROLES = ("headline", "lead", "body", "social", "furniture", "teaser", "notice", "pitch")
@@ -21,6 +22,8 @@ buttons and headlines.
 _HEADLINE, _LEAD, _BODY, _SOCIAL, _FURNITURE, _TEASER, _NOTICE, _PITCH = range(len(ROLES))
 _SHORT = 3.5  # log length of a marker or a button, 33 code points
 _NEIGHBOURS = (-3, -2, -1, 1, 2, 3)
+_AROUND = 10  # rows
+_PHRASES = [FEATURES.index(name) for name in PHRASES]
 _BREAK_WINDOW = (-3, -2, -1, 0, 1, 2)
 _BREAK_FEATURES = (
     "ties_before", "ties_behind", "break_so_far", "break_ahead", "depth_of_break", "side_of_break",
@@ -64,6 +67,12 @@ def context_inputs(
         columns += [segments.shift(wide, by), segments.shift(np.column_stack([length, ends]), by)]
     columns.append(segments.before(mass * wide) / np.maximum(1.0, segments.before(mass)))
     columns.append(segments.after(mass * wide) / np.maximum(1.0, segments.after(mass)))
+
+    # Who stands around, farther off: a menu's line is among others of a menu.
+    around = np.column_stack([wide, prose, np.ones(len(wide))])
+    for side in segments.near(around, _AROUND):
+        columns.append(side[:, :-1] / np.maximum(1.0, side[:, -1:]))
+    columns += [segments.shift(features[:, _PHRASES].astype(np.float64), -1)]
 
     first_prose = prose & (segments.before(prose.astype(np.float64)) == 0)
     new_lead = np.where(prose & ~first_prose, wide[:, _LEAD], 0.0)

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -27,7 +28,7 @@ def softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class BucketWeights:
-    """A multinomial logistic regression over hashed binary features scaled to unit length.
+    """A multinomial logistic regression over counts of hashed n-grams, divided by the root of their number.
 
     `weights` has shape (buckets, classes), `bias` (classes,).
     """
@@ -50,28 +51,27 @@ class BucketWeights:
         bias[estimator.classes_] = intercepts
         return cls(weights, bias)
 
-    def predict_proba(self, buckets: NDArray[np.int64], rows: NDArray[np.int64], count: int) -> NDArray[np.float32]:
-        """Return class probabilities, shape (count, classes), of rows given as distinct (row, bucket)
-        pairs, ordered by row."""
-        scores = np.tile(self.bias, (count, 1))
-        if len(rows):
-            first = np.flatnonzero(np.diff(rows, prepend=-1))
-            sums = np.add.reduceat(self.weights[buckets], first, axis=0, dtype=np.float32)
-            lengths = np.diff(np.append(first, len(rows)))
-            scores[rows[first]] += sums / np.sqrt(lengths)[:, None].astype(np.float32)
-        return softmax(scores)
+    def predict(
+        self, buckets: NDArray[np.int32], rows: NDArray[np.int32], count: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return class probabilities, shape (count, classes), and the share of known words, shape (count,).
 
-    def known(self, buckets: NDArray[np.int64], rows: NDArray[np.int64], count: int) -> NDArray[np.float32]:
-        """Return the share of each row's buckets in the upper half that were met in training, shape (count,)."""
-        upper = buckets >= len(self.weights) // 2
-        total = np.bincount(rows[upper], minlength=count)
-        return np.asarray(
-            np.bincount(rows[upper], self._met[buckets[upper]], minlength=count) / np.maximum(1, total), np.float32
-        )
+        `buckets` and `rows` give the n-grams of `count` rows in any order, repeats counted. Known words are those of
+        the row's buckets in the upper half that were met in training.
+        """
+        pairs = coo_array((np.ones(len(rows), np.float32), (rows, buckets)), shape=(count, len(self.weights)))
+        sums = np.asarray(pairs @ self._table)
+        lengths = np.sqrt(np.maximum(1, np.bincount(rows, minlength=count))).astype(np.float32)
+        words = np.bincount(rows[buckets >= len(self.weights) // 2], minlength=count)
+        probabilities = softmax(self.bias + sums[:, :-1] / lengths[:, None])
+        return probabilities, np.asarray(sums[:, -1] / np.maximum(1, words), np.float32)
 
     @cached_property
-    def _met(self) -> NDArray[np.bool_]:
-        return np.asarray((self.weights != 0).any(axis=1))
+    def _table(self) -> NDArray[np.float32]:
+        """The weights, and whether a word's bucket was met in training, which one product thus sums up."""
+        met = (self.weights != 0).any(axis=1)
+        met[: len(met) // 2] = False
+        return np.column_stack([self.weights, met]).astype(np.float32)
 
     def arrays(self) -> Arrays:
         """Return what is stored; weights in half precision, which is how they are used."""

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.characters import SOLO, folded, kinds
+from classifier.characters import SOLO
 from classifier.ngrams import Words, mix
 from classifier.paragraphs import TextBatch
 from classifier.segments import Segments
@@ -30,7 +30,13 @@ _RARE = 300.0  # paragraphs of which a rare stem stands in one
 _STEM = 6  # code points of a word that are compared: endings differ
 _ARTICLE_PREFIXES = np.array([ord(c) for c in "وفبلك"], np.uint32)
 
+_TABLE_BITS = 17
+
 _Floats = NDArray[np.float64]
+
+
+def _bits(stems: NDArray[np.uint64]) -> NDArray[np.intp]:
+    return (stems * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(64 - _TABLE_BITS)).astype(np.intp)
 
 
 @dataclass(frozen=True)
@@ -48,8 +54,19 @@ class CommonStems:
         """Return the rarity of each stem."""
         if not len(self.hashes):
             return np.ones(len(stems), np.float32)
-        place = np.minimum(np.searchsorted(self.hashes, stems), len(self.hashes) - 1)
-        return np.where(self.hashes[place] == stems, self.rarity[place], np.float32(1.0))
+        rarity = np.ones(len(stems), np.float32)
+        maybe = np.flatnonzero(self._table[_bits(stems)])
+        place = np.minimum(np.searchsorted(self.hashes, stems[maybe]), len(self.hashes) - 1)
+        common = self.hashes[place] == stems[maybe]
+        rarity[maybe[common]] = self.rarity[place[common]]
+        return rarity
+
+    @cached_property
+    def _table(self) -> NDArray[np.bool_]:
+        """What part of a stem's hash tells that it may be common: most are not, and are not looked up."""
+        table = np.zeros(2**_TABLE_BITS, bool)
+        table[_bits(self.hashes)] = True
+        return table
 
 
 NO_COMMON_STEMS = CommonStems(np.zeros(0, np.uint64), np.zeros(0, np.float32))
@@ -217,7 +234,10 @@ def _occurrences(
     stems, paragraph = stems[~skipped[paragraph]], paragraph[~skipped[paragraph]]
     # One key sorts words of an article together and, within a word, the paragraphs it stands in.
     of_article = mix(stems + batch.article[paragraph].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15), salt=21)
-    keys, kept = np.unique((of_article & ~np.uint64(0xFFFFFF)) | paragraph.astype(np.uint64), return_index=True)
+    keys = (of_article & ~np.uint64(0xFFFFFF)) | paragraph.astype(np.uint64)
+    order = np.argsort(keys)
+    kept = order[np.diff(keys[order], prepend=keys[order][:1] + np.uint64(1)) != 0]
+    keys = keys[kept]
     word, place = keys >> np.uint64(24), (keys & np.uint64(0xFFFFFF)).astype(np.int64)
     new = np.diff(word, prepend=word[:1] + np.uint64(1)) != 0
     new |= np.diff(batch.article[place], prepend=-1) != 0  # should hashes of two articles ever agree
@@ -232,16 +252,14 @@ def _stems(batch: TextBatch, words: Words) -> tuple[NDArray[np.uint64], NDArray[
     """Hash what of each word is compared: its beginning, in Arabic without the article; pairs of solo letters; no
     short words.
     """
-    text = folded()[batch.codes]
-    kind = kinds()[batch.codes]
     alef, lam = np.uint32(ord("ا")), np.uint32(ord("ل"))
-    padded = np.concatenate([text, np.zeros(_STEM + 4, np.uint32)])
+    padded = np.concatenate([batch.folded, np.zeros(_STEM + 4, np.uint32)])
     starts = words.starts
     has_article = (padded[starts] == alef) & (padded[starts + 1] == lam)
     has_prefix = np.isin(padded[starts], _ARTICLE_PREFIXES) & (padded[starts + 1] == alef) & (padded[starts + 2] == lam)
     starts = starts + np.where(has_article, 2, np.where(has_prefix, 3, 0))
     length = words.ends - starts
-    solo = (kind[words.starts] & SOLO) != 0
+    solo = (batch.kind[words.starts] & SOLO) != 0
     stem = np.zeros(len(starts), np.uint64)
     for offset in range(_STEM):
         symbol = np.where(offset < length, padded[starts + offset], 0).astype(np.uint64)
@@ -271,8 +289,8 @@ def _paragraph_hashes(batch: TextBatch) -> NDArray[np.uint64]:
     if not len(batch.starts):
         return np.zeros(0, np.uint64)
     lengths = batch.ends - batch.starts
-    owner = np.repeat(np.arange(len(lengths)), lengths)
-    within = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    symbols = folded()[batch.codes[batch.starts[owner] + within]].astype(np.uint64)
-    terms = mix(symbols + mix(within.astype(np.uint64), salt=5), salt=6)
-    return np.add.reduceat(terms, np.cumsum(lengths) - lengths)
+    begins = np.cumsum(lengths) - lengths
+    within = np.arange(begins[-1] + lengths[-1]) - np.repeat(begins, lengths)
+    symbols = batch.folded[within + np.repeat(batch.starts, lengths)].astype(np.uint64)
+    salts = mix(np.arange(lengths.max(), dtype=np.uint64), salt=5)
+    return mix(np.add.reduceat((symbols + np.uint64(1)) * salts[within], begins), salt=6)

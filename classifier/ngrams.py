@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.characters import DIGIT, LETTER, SOLO, folded, kinds
+from classifier.characters import DIGIT, LETTER, SOLO
 from classifier.paragraphs import TextBatch
 
 BITS = 20
@@ -47,10 +47,10 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class NGrams:
-    """The distinct n-grams of each paragraph of a batch: bucket and paragraph of each, ordered by both."""
+    """The n-grams of a batch, repeats included: bucket and paragraph of each, in no order."""
 
-    buckets: NDArray[np.int64]
-    paragraph: NDArray[np.int64]
+    buckets: NDArray[np.int32]
+    paragraph: NDArray[np.int32]
 
 
 def mix(values: NDArray[np.uint64], salt: int = 0) -> NDArray[np.uint64]:
@@ -63,7 +63,7 @@ def mix(values: NDArray[np.uint64], salt: int = 0) -> NDArray[np.uint64]:
 
 def find_words(batch: TextBatch) -> Words:
     """Return the words of all paragraphs of a batch."""
-    kind = kinds()[batch.codes]
+    kind = batch.kind
     inside = (kind & (LETTER | DIGIT)) != 0
     solo = (kind & SOLO) != 0
     first = inside.copy()
@@ -79,20 +79,21 @@ def find_words(batch: TextBatch) -> Words:
     lengths = np.bincount(of_word, minlength=len(starts))
     place = np.minimum(positions - starts[of_word], _LONGEST_WORD - 1)
     powers = np.cumprod(np.full(_LONGEST_WORD, _PRIME))
-    terms = folded()[batch.codes[positions]].astype(np.uint64) * powers[place]
+    terms = batch.folded[positions].astype(np.uint64) * powers[place]
     hashes = np.add.reduceat(terms, np.searchsorted(positions, starts))
-    return Words(hashes, starts, starts + lengths, np.searchsorted(batch.starts, starts, side="right") - 1)
+    return Words(hashes, starts, starts + lengths, batch.owner[starts - batch.starts[0]])
 
 
 def find_ngrams(batch: TextBatch, words: Words) -> NGrams:
     """Return the character n-grams of each paragraph's edges, its words, and stock phrases at its ends."""
-    keys = []
+    buckets, paragraphs = [], []
     for half, parts in enumerate((_character_ngrams(batch), _word_ngrams(batch, words))):
         for hashes, paragraph in parts:
-            keys.append((paragraph << BITS) | (half << (BITS - 1)) | (hashes >> np.uint64(65 - BITS)).astype(np.int64))
-    ordered = np.sort(np.concatenate(keys)) if keys else np.zeros(0, np.int64)  # np.unique hashes, which is slower
-    distinct = ordered[np.diff(ordered, prepend=-1) != 0]
-    return NGrams(distinct & (2**BITS - 1), distinct >> BITS)
+            bucket = (hashes >> np.uint64(65 - BITS)).astype(np.int32)
+            buckets.append(bucket | np.int32(half << (BITS - 1)))
+            paragraphs.append(paragraph.astype(np.int32))
+    nothing = np.zeros(0, np.int32)
+    return NGrams(np.concatenate([nothing, *buckets]), np.concatenate([nothing, *paragraphs]))
 
 
 _Hashed = tuple[NDArray[np.uint64], NDArray[np.int64]]
@@ -111,7 +112,7 @@ def _character_ngrams(batch: TextBatch) -> list[_Hashed]:
     window = np.repeat(np.arange(len(laid)), laid)
     place = np.arange(len(window)) - laid_starts[window]
     source = np.clip(window_starts[window] + place - 1, 0, len(batch.codes) - 1)
-    symbols = folded()[batch.codes[source]].astype(np.uint64)
+    symbols = batch.folded[source].astype(np.uint64)
     symbols[place == 0] = _BOUNDARY
     symbols[place == window_lengths[window] + 1] = _BOUNDARY
     # The inner edge of a head or tail is no boundary: its n-grams are dropped with those that cross windows.
@@ -155,7 +156,7 @@ def _word_ngrams(batch: TextBatch, words: Words) -> list[_Hashed]:
     few = stops - begins <= _PHRASE
     whole = (mix(running[stops[few] - 1], salt=18), paragraph[begins[few]])
     places = words.ends[:, None] + np.arange(2)
-    behind = folded()[batch.codes[np.minimum(places, len(batch.codes) - 1)]]
+    behind = batch.folded[np.minimum(places, len(batch.codes) - 1)]
     behind[places >= batch.ends[paragraph][:, None]] = 0
     colon = (behind[:, 0] == ord(":")) | ((behind[:, 0] == ord(" ")) & (behind[:, 1] == ord(":")))
     titled = np.flatnonzero(colon & (order < _PHRASE))

@@ -15,7 +15,7 @@ import numpy as np
 import sentencex
 from numpy.typing import NDArray
 
-from classifier.characters import BREAK, WHITE, code_points, kinds
+from classifier.characters import BREAK, WHITE, code_points, folded, kinds
 
 LONG_LINE = 1000
 """Code points from which a line is cut into sentences; of single real paragraphs one in a hundred is longer."""
@@ -60,11 +60,8 @@ _MARKERS = (
 )  # fmt: skip
 # A marker counts behind the end of a sentence and with a colon: elsewhere its words may be the story's own.
 _SENTENCE_ENDS = ".!?؟…。！？۔।"
-_READ_ALSO = re.compile(
-    rf"(?<=[{_SENTENCE_ENDS}»”\"')\]])[ \xa0]{{0,2}}[(\[«»•>*-]?[ \xa0]?"
-    rf"(?:{'|'.join(map(re.escape, _MARKERS))})[ \xa0]{{0,2}}[:：]",
-    re.IGNORECASE,
-)
+_BEFORE_MARKER = re.compile(rf"[{_SENTENCE_ENDS}»”\"')\]]([ \xa0]{{0,2}}[(\[«»•>*-]?[ \xa0]?)\Z")
+_LONGEST_MARKER = max(map(len, _MARKERS)) + 2  # with the white space before the colon
 _SENTENCE_BREAK = re.compile(rf"[{_SENTENCE_ENDS}][»”\"')\]]?(?=[^{_SENTENCE_ENDS}\w])|[\r\n]")
 _LONGEST_HEADLINE = 300  # code points
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -75,12 +72,15 @@ class TextBatch:
     """Many texts as one array, and the paragraphs in it.
 
     `joined` is all texts, a line break behind each, and `codes` its code points; text `i` begins at `offsets[i]`, and
-    `offsets` has one entry more than there are texts. Paragraph `j` is `codes[starts[j]:ends[j]]`, belongs to text
-    `article[j]` and stands on line `line[j]` (numbered through the batch: pieces of one glued line share it).
+    `offsets` has one entry more than there are texts. `kind` and `folded` are `characters.kinds` and
+    `characters.folded` of the codes. Paragraph `j` is `codes[starts[j]:ends[j]]`, belongs to text `article[j]` and
+    stands on line `line[j]` (numbered through the batch: pieces of one glued line share it).
     """
 
     joined: str
     codes: NDArray[np.uint32]
+    kind: NDArray[np.uint8]
+    folded: NDArray[np.uint32]
     offsets: NDArray[np.int64]
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
@@ -91,6 +91,11 @@ class TextBatch:
     def bounds(self) -> NDArray[np.int64]:
         """First paragraph of each text, and the number of paragraphs at the end: shape (texts + 1,)."""
         return np.searchsorted(self.article, np.arange(len(self.offsets)))
+
+    @property
+    def owner(self) -> NDArray[np.int64]:
+        """The paragraph of each code point from the first paragraph on, the white space behind it included."""
+        return np.repeat(np.arange(len(self.starts)), np.diff(self.starts, append=len(self.codes)))
 
 
 def split_paragraphs(text: str) -> list[tuple[int, int]]:
@@ -112,13 +117,14 @@ def split_batch(texts: Sequence[str]) -> TextBatch:
     border = np.zeros(len(codes), bool)
     border[_post_ends(joined)] = True
     border[_wide_gaps(inked)] = True
-    border[_read_also_edges(joined)] = True
+    border[_read_also_edges(joined, codes)] = True
     starts, ends = _segments(inked, breaks | border)
     border[_sentence_starts(joined, starts, ends)] = True
     starts, ends = _segments(inked, breaks | border)
 
     line = np.cumsum(breaks)[starts] if len(starts) else starts
-    return TextBatch(joined, codes, offsets, starts, ends, np.searchsorted(offsets, starts, side="right") - 1, line)
+    article = np.repeat(np.arange(len(texts)), np.diff(np.searchsorted(starts, offsets)))
+    return TextBatch(joined, codes, kind, folded()[codes], offsets, starts, ends, article, line)
 
 
 def _segments(inked: NDArray[np.int64], border: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -135,12 +141,21 @@ def _post_ends(joined: str) -> list[int]:
     return [match.end() for match in _POST_END.finditer(joined)]
 
 
-def _read_also_edges(joined: str) -> list[int]:
+def _read_also_edges(joined: str, codes: NDArray[np.uint32]) -> list[int]:
     """Where a "read also: …" begins, and where the sentence it names ends."""
     found: list[int] = []
-    for match in _READ_ALSO.finditer(joined):
-        found.append(match.start())
-        end = _SENTENCE_BREAK.search(joined, match.end(), match.end() + _LONGEST_HEADLINE)
+    for colon in np.flatnonzero((codes == ord(":")) | (codes == ord("："))).tolist():
+        named = joined[max(0, colon - _LONGEST_MARKER) : colon].rstrip(" \xa0")
+        lowered = named.lower()
+        if not lowered.endswith(_MARKERS):
+            continue
+        marker = max(len(marker) for marker in _MARKERS if lowered.endswith(marker))
+        start = max(0, colon - _LONGEST_MARKER) + len(named) - marker
+        before = _BEFORE_MARKER.search(joined, max(0, start - 5), start)
+        if before is None:
+            continue
+        found.append(before.start(1))
+        end = _SENTENCE_BREAK.search(joined, colon + 1, colon + 1 + _LONGEST_HEADLINE)
         if end is not None and end.end() < len(joined):
             found.append(end.end())
     return found

@@ -37,7 +37,7 @@ this .21."""
 _PARTS = {Label.CORE: 1.0, Label.SOCIAL: 2.0, Label.PROMO: 0.5, Label.BOILERPLATE: 0.0}
 _SHARED = 0.15  # of the words put into an appended story, the share that the story before it has, too
 _OPENING = 2  # core rows that set a story's words
-_LONG_FRAME = 8  # rows of a whole page's menus, or of what follows its story
+_FRAMES = (0, 1, 2, 4, 8, 12)  # pages whose menus, or endings, make those of a whole page
 _NEAR = 4  # core rows whose words are likely to come next
 
 
@@ -217,13 +217,13 @@ def _swap_ends(page: _Rows, stock: _Stock, random: Random) -> _Rows:
 
 
 def _frame(page: _Rows, stock: _Stock, random: Random) -> _Rows:
-    """Put the long menus and the long rest of other whole pages around the story."""
+    """Put the menus and the endings of several other pages around the story, as a page copied whole has them."""
     first, last = _story(page)
-    heads = [head for head in stock.heads if len(head) >= _LONG_FRAME]
-    tails = [tail for tail in stock.tails if len(tail) >= _LONG_FRAME]
-    head = random.choice(heads) if heads and random.random() < 0.8 else []
-    tail = random.choice(tails) if tails and random.random() < 0.8 else []
-    return [*head, *page[first // 2 : last], *page[last : last + random.randint(0, 5)], *tail]
+    heads = [random.choice(stock.heads) for _ in range(random.choice(_FRAMES))] if stock.heads else []
+    tails = [random.choice(stock.tails) for _ in range(random.choice(_FRAMES))] if stock.tails else []
+    before = [row for head in heads for row in head]
+    behind = [row for tail in tails for row in tail]
+    return [*before, *page[first // 2 : last], *page[last : last + random.randint(0, 5)], *behind]
 
 
 def _shorten(page: _Rows, random: Random) -> _Rows:

@@ -18,3 +18,8 @@ def default_model() -> Path:
 def default_seeds() -> Path:
     """Return the folder of the seeds that ship."""
     return _shipped("seeds")
+
+
+def default_phrases() -> Path:
+    """Return the folder of the phrase lists that ship."""
+    return _shipped("data") / "phrases"

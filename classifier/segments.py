@@ -76,6 +76,14 @@ class Segments:
         """Return the sum over all later rows of the article."""
         return self.total(values) - self.before(values) - values
 
+    def near(self, values: _Floats, reach: int) -> tuple[_Floats, _Floats]:
+        """Return the sums over the `reach` rows before and the `reach` rows after each row, within its article."""
+        running = _running(values)
+        rows = np.arange(self.rows)
+        first = np.maximum(rows - reach, self._first_row)
+        end = np.minimum(rows + 1 + reach, self.bounds[1:][self.of_row])
+        return running[:-1] - running[first], running[end] - running[1:]
+
     def highest(self, values: _Floats) -> _Floats:
         """Return for each row the greatest value of its article."""
         filled = self.sizes > 0

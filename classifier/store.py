@@ -19,8 +19,9 @@ from classifier.labels import LABELS
 from classifier.likeness import CommonStems
 from classifier.model import Model
 from classifier.paragraphs import split_batch
+from classifier.phrases import Phrases
 
-FORMAT = 1
+FORMAT = 2
 """Number of the folder's layout; another one is refused."""
 
 SELF_TEST_TOLERANCE = 0.005
@@ -119,6 +120,7 @@ def load_model(directory: Path, *, self_test: bool = True) -> Model:
         model = Model(
             card.identifier,
             CommonStems(arrays["common.hashes"], arrays["common.rarity"]),
+            Phrases.from_arrays(_part(arrays, "phrases")),
             BucketWeights.from_arrays(_part(arrays, "wording")),
             Trees.from_arrays(_part(arrays, "breaks")),
             Networks.from_arrays(_part(arrays, "context")),
@@ -168,6 +170,7 @@ def fingerprint(model: Model) -> str:
 def _flatten(model: Model) -> dict[str, Any]:
     parts = {"wording": model.wording.arrays(), "breaks": model.breaks.arrays(), "context": model.context.arrays()}
     flat = {f"{part}.{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
+    flat |= {f"phrases.{name}": array for name, array in model.phrases.arrays().items()}
     return {**flat, "common.hashes": model.common.hashes, "common.rarity": model.common.rarity}
 
 

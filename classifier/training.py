@@ -35,6 +35,7 @@ from classifier.likeness import NO_COMMON_STEMS, CommonStems, learn_common_stems
 from classifier.model import Model, behind_break, mix_break
 from classifier.ngrams import BITS, NGrams, find_ngrams, find_words
 from classifier.paragraphs import TextBatch, split_batch
+from classifier.phrases import Phrases
 from classifier.recombination import recombine
 from classifier.segments import Segments
 from classifier.store import ModelCard, digest, fingerprint, library_versions
@@ -60,36 +61,48 @@ _TOO_LITTLE = (
 class TrainingSettings:
     """How much work training does. `QUICK` is for tests and trials: a model that works, from little."""
 
-    copies: int = 5
+    copies: int = 6
     """Recombined pages for each written one."""
     folds: int = 5
     """Parts of the seeds that are scored by a wording model trained on the other parts."""
     language_folds: int = 3
     """Groups of languages that are scored by a wording model trained on the other languages."""
-    foreign_share: float = 0.25
+    foreign_share: float = 0.4
     """Share of the pages that the context model also sees as if in an unknown language."""
-    inverse_penalty: float = 30.0
+    inverse_penalty: float = 20.0
     """Inverse strength of the wording model's regularisation."""
-    wording_iterations: int = 40
-    networks: int = 4
-    hidden_units: int = 128
-    epochs: int = 3
+    wording_iterations: int = 25
+    networks: int = 8
+    hidden_units: int = 64
+    epochs: int = 2
     """Passes of the context model over its rows; more and it learns the seeds by heart."""
-    weight_decay: float = 0.1
-    trees: int = 250
+    batch_size: int = 1024
+    weight_decay: float = 0.5
+    trees: int = 80
     forests: int = 2
     """Runs of boosted trees that are averaged; each split sees another three tenths of the inputs."""
-    learning_rate: float = 0.06
+    learning_rate: float = 0.12
     core_weight: float = 1.5
     """Weight of the story's paragraphs in training, against how frequent they are..."""
-    core_cost: float = 1.25
+    core_cost: float = 1.0
     """...and the factor by which a finished model favours them: losing one is worse than keeping one that is none."""
+    break_caution: float = 0.3
+    """What the log odds of a break are lowered by: a false one loses the rest of a story, a missed one nothing."""
     random_state: int = 0
 
 
 DEFAULT = TrainingSettings()
 QUICK = TrainingSettings(
-    copies=2, folds=2, language_folds=2, wording_iterations=15, networks=1, hidden_units=16, epochs=10, trees=40
+    copies=2,
+    folds=2,
+    language_folds=2,
+    wording_iterations=15,
+    networks=1,
+    hidden_units=16,
+    epochs=10,
+    batch_size=256,
+    trees=40,
+    forests=1,
 )
 
 
@@ -131,29 +144,32 @@ def train(
     tell(f"describing {len(articles)} seeds and {settings.copies} recombined pages of each")
     whole = split_batch([article.text for article in articles])
     common = learn_common_stems(whole, find_words(whole), np.array([article.language for article in articles]))
+    phrases = Phrases.read()
     folds = deal_folds([article.group for article in articles], settings.folds, settings.random_state)
     parts = [
         [article for article, fold in zip(articles, folds, strict=True) if fold == number]
         for number in range(settings.folds)
     ]
-    pages = Parallel(n_jobs=-1)(delayed(_prepare)(part, common, settings, number) for number, part in enumerate(parts))
+    pages = Parallel(n_jobs=-1)(
+        delayed(_prepare)(part, common, phrases, settings, number) for number, part in enumerate(parts)
+    )
 
     tell("learning wording")
     wording = _fit_wordings(pages, settings)
 
     tell("learning context and breaks, one fold held out")
-    context, breaks = _fit_above(pages[1:], settings, min(2, settings.networks), 1, 1.0)
+    context, breaks = _fit_above(pages[1:], settings, min(4, settings.networks), 1.0)
     own, odds = _apply_above(context, breaks, pages[0])
     temperature = _fit_temperature(own, pages[0].own_labels)
-    shift = _fit_shift(odds, pages[0])
+    shift = _fit_shift(odds, pages[0]) - settings.break_caution
     figures = _figures(mix_break(_temper(own, temperature), behind_break(odds + shift, pages[0].segments)), pages[0])
 
     tell("learning context and breaks from all")
-    context, breaks = _fit_above(pages, settings, settings.networks, settings.forests, temperature)
+    context, breaks = _fit_above(pages, settings, settings.networks, temperature)
     breaks = replace(breaks, bias=breaks.bias + shift)
     created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     seeds_digest = digest([text for article in articles for text in (article.text, repr(article.spans))])
-    model = Model("", common, wording, breaks, context)
+    model = Model("", common, phrases, wording, breaks, context)
     model = replace(model, identifier=f"winnow-{fingerprint(model)}")
     counts = Counter(label.value for article in articles for _, _, label in article.spans)
     card = ModelCard(
@@ -190,14 +206,16 @@ def deal_folds(groups: Sequence[str], folds: int, random_state: int) -> list[int
     return [fold_of[group] for group in groups]
 
 
-def _prepare(written: list[LabelledArticle], common: CommonStems, settings: TrainingSettings, number: int) -> _Pages:
+def _prepare(
+    written: list[LabelledArticle], common: CommonStems, phrases: Phrases, settings: TrainingSettings, number: int
+) -> _Pages:
     """Recombine one fold's articles (among themselves, so that nothing leaks between folds) and describe them."""
     articles = [*written, *recombine(written, settings.copies, settings.random_state * 1000 + number)]
     batch = split_batch([article.text for article in articles])
     segments = Segments(batch.bounds)
     labels = majority(character_labels(batch, articles), batch.starts, batch.ends)
     words = find_words(batch)
-    features = describe(batch, words, common)
+    features = describe(batch, words, common, phrases)
     role, breaks = _roles(labels, features, segments)
     begun = breaks.astype(np.float64)
     behind = segments.before(begun) + begun > 0
@@ -212,7 +230,7 @@ def _prepare(written: list[LabelledArticle], common: CommonStems, settings: Trai
         labels=labels,
         ngrams=find_ngrams(batch, words),
         features=features,
-        foreign_features=describe(batch, words, NO_COMMON_STEMS),
+        foreign_features=describe(batch, words, NO_COMMON_STEMS, phrases),
         own_labels=own_labels,
         role=role,
         breaks=breaks,
@@ -289,20 +307,19 @@ def _fit_wordings(pages: list[_Pages], settings: TrainingSettings) -> BucketWeig
         count = len(part.labels)
         buckets, rows = part.ngrams.buckets, part.ngrams.paragraph
         others = fitted[number] or whole
-        part.scores = others.predict_proba(buckets, rows, count)
-        part.known = others.known(buckets, rows, count)
+        part.scores, part.known = others.predict(buckets, rows, count)
         part.foreign_scores, part.foreign_known = part.scores.copy(), part.known.copy()
         for group, model in zip(groups, fitted[len(pages) : -1], strict=True):
             if model is None:  # no other language is there to learn from
                 continue
             foreign = np.isin(part.languages, group)
-            part.foreign_scores[foreign] = model.predict_proba(buckets, rows, count)[foreign]
-            part.foreign_known[foreign] = model.known(buckets, rows, count)[foreign]
+            scores, known = model.predict(buckets, rows, count)
+            part.foreign_scores[foreign], part.foreign_known[foreign] = scores[foreign], known[foreign]
     return whole
 
 
 def _matrix(ngrams: NGrams, rows: int) -> Any:
-    """Binary n-gram features scaled to unit length, sparse, shape (rows, 2**BITS)."""
+    """Counts of n-grams divided by the root of their number, sparse, shape (rows, 2**BITS)."""
     total = np.maximum(1, np.bincount(ngrams.paragraph, minlength=rows))
     values = (1.0 / np.sqrt(total))[ngrams.paragraph].astype(np.float32)
     return csr_matrix((values, (ngrams.paragraph, ngrams.buckets)), shape=(rows, 2**BITS))
@@ -318,7 +335,10 @@ def _fit_wording(
     stacked = vstack([matrix[mask] for matrix, mask in zip(matrices, rows, strict=True)]).tocsr()
     columns = np.flatnonzero(stacked.getnnz(axis=0) >= _FEWEST_MEETINGS)
     estimator = LogisticRegression(
-        C=settings.inverse_penalty, max_iter=settings.wording_iterations, class_weight="balanced"
+        C=settings.inverse_penalty,
+        solver="sag",  # gets in 20 passes where lbfgs is after 200
+        max_iter=settings.wording_iterations,
+        random_state=settings.random_state,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # stopped early on purpose: the rest changes nothing
@@ -327,7 +347,7 @@ def _fit_wording(
 
 
 def _fit_above(
-    pages: list[_Pages], settings: TrainingSettings, networks: int, forests: int, temperature: float
+    pages: list[_Pages], settings: TrainingSettings, networks: int, temperature: float
 ) -> tuple[Networks, Trees]:
     """Fit the context model and the break model."""
     random = np.random.default_rng(settings.random_state)
@@ -338,9 +358,8 @@ def _fit_above(
         inputs += [_context(part), _context(part, foreign=True)[foreign]]
         labels += [part.own_labels, part.own_labels[foreign]]
         weights += [weight, weight[foreign]]
-        half = (part.batch.article < part.written) | (part.batch.article % 2 == 0)  # of the recombined pages, for speed
-        gaps.append(break_inputs(part.features, part.scores, part.segments)[half])
-        broken.append(part.breaks[half])
+        gaps.append(break_inputs(part.features, part.scores, part.segments))
+        broken.append(part.breaks)
     together = np.concatenate(inputs)
     scaler = StandardScaler().fit(together)
     scaled = standardise(together, scaler.mean_, scaler.scale_)
@@ -351,7 +370,7 @@ def _fit_above(
         delayed(_fit_network)(scaled, target, weight / weight.mean(), settings, number) for number in range(networks)
     )
     gap, breaks = np.concatenate(gaps), np.concatenate(broken)
-    grown = [_fit_trees(gap, breaks, settings, number) for number in range(forests)]
+    grown = [_fit_trees(gap, breaks, settings, number) for number in range(settings.forests)]
     context = Networks.from_sklearn(scaler, fitted, temperature).favouring(_CORE, settings.core_cost)
     return context, Trees.from_sklearn(grown)
 
@@ -403,8 +422,8 @@ def _fit_network(
         (settings.hidden_units,),
         alpha=settings.weight_decay,
         max_iter=settings.epochs,
-        batch_size=256,
-        learning_rate_init=2e-3,
+        batch_size=settings.batch_size,
+        learning_rate_init=4e-3,
         random_state=settings.random_state + number,
     )
     with warnings.catch_warnings():

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +206,7 @@ def test_a_model_replaced_between_runs_is_the_one_used(
     used = []
     for name in ("first", "second"):
         card = ModelCard(**{**_fields(quick[1]), "identifier": name})
-        save_model(Model(name, *_parts(quick[0])), card, folder)
+        save_model(replace(quick[0], identifier=name), card, folder)
         clean_folder(source, tmp_path / "out", folder, jobs=1)
         used += [row["model"] for row in rows_of(tmp_path / "out" / "deep" / "er" / "c.jsonl")[:1]]
     assert used == ["first", "second"]
@@ -213,10 +214,6 @@ def test_a_model_replaced_between_runs_is_the_one_used(
 
 def _fields(card: ModelCard) -> dict[str, Any]:
     return {name: getattr(card, name) for name in ModelCard.__dataclass_fields__}
-
-
-def _parts(model: Model) -> tuple[Any, ...]:
-    return model.common, model.wording, model.breaks, model.context
 
 
 @pytest.mark.parametrize(

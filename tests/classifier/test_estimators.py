@@ -20,12 +20,13 @@ CLASSES = 4
 WORDS_FROM = 2**BITS // 2
 
 
-def random_pairs(rows: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return distinct (row, bucket) pairs, some rows without any."""
+def random_pairs(rows: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return buckets and their rows in no order, some of them twice, some rows without any."""
     present = np.random.default_rng(0).random((rows, BUCKETS)) < 0.2
     present[::17] = False
     row, bucket = np.nonzero(present)
-    return bucket, row
+    order = np.random.default_rng(1).integers(len(row), size=2 * len(row))
+    return bucket[order].astype(np.int32), row[order].astype(np.int32)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +100,7 @@ def test_bucket_weights_give_the_probabilities_of_the_regression(
 ) -> None:
     """Rows without known buckets, and without any, have the probabilities of the intercepts."""
     estimator, columns, matrix = logistic
-    got = bucket_weights.predict_proba(*random_pairs(200), 200)
+    got = bucket_weights.predict(*random_pairs(200), 200)[0]
     np.testing.assert_allclose(got, estimator.predict_proba(matrix[:, columns]), atol=1e-6)
 
 
@@ -107,7 +108,7 @@ def test_weights_are_stored_in_half_precision(logistic: tuple[Any, NDArray[np.in
     """A weight keeps three digits, which changes no probability by a thousandth."""
     estimator, columns, matrix = logistic
     estimator = LogisticRegression(C=30).fit(matrix[:, columns], np.arange(200) % CLASSES)
-    got = BucketWeights.from_sklearn(estimator, columns, BUCKETS, CLASSES).predict_proba(*random_pairs(200), 200)
+    got = BucketWeights.from_sklearn(estimator, columns, BUCKETS, CLASSES).predict(*random_pairs(200), 200)[0]
     np.testing.assert_allclose(got, estimator.predict_proba(matrix[:, columns]), atol=1e-3)
 
 
@@ -118,7 +119,7 @@ def test_a_class_that_was_not_met_is_never_predicted(
     """Every class has its own column, whichever others were there to learn."""
     _, columns, matrix = logistic
     estimator = LogisticRegression().fit(matrix[:, columns], np.array(met)[np.arange(200) % len(met)])
-    got = BucketWeights.from_sklearn(estimator, columns, BUCKETS, CLASSES).predict_proba(*random_pairs(200), 200)
+    got = BucketWeights.from_sklearn(estimator, columns, BUCKETS, CLASSES).predict(*random_pairs(200), 200)[0]
     expected = np.zeros((200, CLASSES))
     expected[:, estimator.classes_] = estimator.predict_proba(matrix[:, columns])
     np.testing.assert_allclose(got, expected, atol=1e-3)
@@ -139,8 +140,8 @@ def test_known_is_the_share_of_the_words_met_in_training(buckets: list[int], kno
     """Only the buckets of words count; the even ones were met."""
     weights = np.zeros((2**BITS, CLASSES), np.float32)
     weights[::2, 1] = 0.5
-    pairs = np.array(buckets, np.int64), np.zeros(len(buckets), np.int64)
-    got = BucketWeights(weights, np.zeros(CLASSES, np.float32)).known(*pairs, 2)
+    pairs = np.array(buckets, np.int32), np.zeros(len(buckets), np.int32)
+    _, got = BucketWeights(weights, np.zeros(CLASSES, np.float32)).predict(*pairs, 2)
     assert got.tolist() == pytest.approx([known, 0])
 
 
@@ -205,7 +206,7 @@ def test_arrays_come_back_exactly(
     trees = Trees.from_sklearn(boosted(inputs, max_iter=5))
     pairs = (*random_pairs(200), 200)
     weights = BucketWeights.from_arrays(stored(bucket_weights.arrays()))
-    np.testing.assert_array_equal(weights.predict_proba(*pairs), bucket_weights.predict_proba(*pairs))
+    np.testing.assert_array_equal(weights.predict(*pairs)[0], bucket_weights.predict(*pairs)[0])
     np.testing.assert_array_equal(
         Networks.from_arrays(stored(networks.arrays())).predict_proba(inputs), networks.predict_proba(inputs)
     )
@@ -226,8 +227,8 @@ def test_no_rows_have_no_probabilities(
     bucket_weights: BucketWeights, perceptrons: tuple[Any, list[Any]], inputs: NDArray[np.float32]
 ) -> None:
     """An empty batch gives empty arrays of the right shape."""
-    none = np.zeros(0, np.int64)
-    assert bucket_weights.predict_proba(none, none, 0).shape == (0, CLASSES)
+    none = np.zeros(0, np.int32)
+    assert [part.shape for part in bucket_weights.predict(none, none, 0)] == [(0, CLASSES), (0,)]
     assert Networks.from_sklearn(*perceptrons).predict_proba(inputs[:0]).shape == (0, CLASSES)
     assert Trees.from_sklearn(boosted(inputs, max_iter=1)).decision_function(inputs[:0]).shape == (0,)
 

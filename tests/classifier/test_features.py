@@ -1,5 +1,8 @@
 """Features of paragraphs: finite, the same alone and in a batch, and each what its name says."""
 
+import math
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject, SearchStrategy
 from numpy.typing import NDArray
 
+from classifier.characters import DIGIT, LETTER, PUNCTUATION, SOLO, SYMBOL, UPPER, WHITE, kinds
 from classifier.features import FEATURES, describe
 from classifier.labels import LabelledArticle
 from classifier.ngrams import find_words
@@ -55,6 +59,46 @@ def test_an_article_has_the_same_features_in_any_batch(raw_text: SearchStrategy[
     """No feature knows of another article."""
     texts = data.draw(st.lists(raw_text, min_size=1, max_size=4))
     np.testing.assert_allclose(rows_of(*texts), np.concatenate([rows_of(text) for text in texts]), atol=1e-4)
+
+
+def plainly_counted(paragraph: str) -> dict[str, float]:
+    """Return what is counted of a paragraph's characters, one character at a time."""
+    kind = [int(kinds()[ord(character)]) for character in paragraph]
+    length = len(paragraph)
+    letters = sum(bool(bits & LETTER) for bits in kind)
+    spaced = "".join(" " if bits & (SOLO | WHITE) else mark for mark, bits in zip(paragraph, kind, strict=True))
+    return {
+        "letters": letters / length,
+        "digits": sum(bool(bits & DIGIT) for bits in kind) / length,
+        "upper": sum(bool(bits & UPPER) for bits in kind) / max(1, letters),
+        "punctuation": sum(bool(bits & PUNCTUATION) for bits in kind) / length,
+        "symbols": min(5, sum(bool(bits & SYMBOL) for bits in kind)),
+        "sentence_ends": math.log1p(sum(character in ".!?。！？؟۔।॥．…։።፧" for character in paragraph)),
+        "commas": math.log1p(sum(character in ",،、，;；؛" for character in paragraph)),
+        "brackets": math.log1p(sum(character in "()[]（）【】{}" for character in paragraph)),
+        "hashtags": min(4, len(re.findall(r"[#＃](?=[^\W\d_])", paragraph))),
+        "links": min(4, len({m.start() for m in re.finditer(r"://|www\.|\.(?:com|org|net)(?![^\W_])", paragraph)})),
+        "longest_run": math.log1p(max(len(run) for run in spaced.split(" "))),
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["see www.a.com, b.org and c.comic", "#tag #1 ＃標籤", "日本 abc.d e", "A (b) [c]; ٣ é\u0301"]
+)
+def test_counts_are_those_of_a_plain_loop(text: str) -> None:
+    """Counting by tables over the whole batch gives what counting character by character gives."""
+    expected = plainly_counted(text)
+    assert {name: column(text, name) for name in expected} == {name: [round(n, 3)] for name, n in expected.items()}
+
+
+def test_counts_of_seeds_are_those_of_a_plain_loop(few_seeds: list[LabelledArticle]) -> None:
+    """The same on whole articles of many languages, in one batch."""
+    batch = split_batch([article.text for article in few_seeds])
+    rows = describe(batch, find_words(batch))
+    expected = [plainly_counted(batch.joined[start:end]) for start, end in zip(batch.starts, batch.ends, strict=True)]
+    for name in expected[0]:
+        wanted = [row[name] for row in expected]
+        np.testing.assert_allclose(rows[:, FEATURES.index(name)], wanted, atol=1e-4, err_msg=name)
 
 
 def test_seeds_have_the_same_features_in_any_batch(few_seeds: list[LabelledArticle]) -> None:

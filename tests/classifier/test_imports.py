@@ -69,7 +69,8 @@ def runs_on_import(node: ast.AST) -> Iterator[ast.AST]:
         ("seeds", {"labels", "errors", "characters", "paragraphs"}),
         ("ngrams", {"characters", "paragraphs"}),
         ("likeness", {"characters", "paragraphs", "ngrams", "segments"}),
-        ("features", {"characters", "paragraphs", "ngrams", "segments", "labels", "likeness"}),
+        ("phrases", {"characters", "errors", "paragraphs", "ngrams", "resources"}),
+        ("features", {"characters", "paragraphs", "ngrams", "segments", "labels", "likeness", "phrases"}),
         ("recombination", {"labels"}),
     ],
 )

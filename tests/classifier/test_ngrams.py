@@ -55,9 +55,9 @@ def ngrams_of(batch: TextBatch) -> NGrams:
 
 
 def buckets_of(text: str, paragraph: int) -> list[int]:
-    """Return the buckets of one paragraph of a text."""
+    """Return the buckets of one paragraph of a text, in order."""
     found = ngrams_of(split_batch([text]))
-    return [int(bucket) for bucket in found.buckets[found.paragraph == paragraph]]
+    return sorted(found.buckets[found.paragraph == paragraph].tolist())
 
 
 @given(texts=st.lists(MULTILINGUAL, max_size=4))
@@ -95,12 +95,11 @@ def test_wording_is_compared_folded(left: str, right: str) -> None:
 
 
 @given(data=st.data())
-def test_ngrams_are_distinct_and_in_range(raw_text: SearchStrategy[str], data: DataObject) -> None:
-    """Pairs of paragraph and bucket are ordered without repeats, and every paragraph has some of characters."""
+def test_ngrams_are_in_range_and_every_paragraph_has_some(raw_text: SearchStrategy[str], data: DataObject) -> None:
+    """Every paragraph has n-grams of characters, and those with words have some of words."""
     batch = split_batch(data.draw(st.lists(raw_text, max_size=4)))
     found = ngrams_of(batch)
     pairs = list(zip(found.paragraph.tolist(), found.buckets.tolist(), strict=True))
-    assert pairs == sorted(set(pairs))
     assert all(0 <= bucket < 2**BITS for _, bucket in pairs)
     assert {paragraph for paragraph, bucket in pairs if bucket < HALF} == set(range(len(batch.starts)))
     words = find_words(batch)
@@ -117,7 +116,7 @@ def test_a_paragraph_has_the_same_ngrams_wherever_it_stands(raw_text: SearchStra
     for number, (start, end) in enumerate(zip(batch.starts.tolist(), batch.ends.tolist(), strict=True)):
         paragraph = batch.joined[start:end]
         if len(split_paragraphs(paragraph)) == 1:  # a part of a long line may be cut anew
-            assert found.buckets[found.paragraph == number].tolist() == buckets_of(paragraph, 0)
+            assert sorted(found.buckets[found.paragraph == number].tolist()) == buckets_of(paragraph, 0)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +142,7 @@ def test_what_stands_behind_a_paragraph_changes_nothing(paragraph: str, behind: 
     [
         ("a", 3),  # ^a a$ ^a$
         ("ab", 6),  # ^a ab b$ ^ab ab$ ^ab$
-        ("aaaa", 3 + 3 + 3),  # ^a aa a$, ^aa aaa aa$, ^aaa aaaa aaa$
+        ("aaaa", 5 + 4 + 3),  # ^a aa aa aa a$, ^aa aaa aaa aa$, ^aaa aaaa aaa$
         ("…", 3),
     ],
 )

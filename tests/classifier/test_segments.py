@@ -48,10 +48,29 @@ OF_VALUES: dict[str, tuple[Callable[[Segments, NDArray[np.float64]], NDArray[np.
             for place in range(len(values))
         ],
     ),
+    "near, before": (
+        lambda segments, values: segments.near(values, 2)[0],
+        lambda values: [sum(values[max(0, place - 2) : place]) for place in range(len(values))],
+    ),
+    "near, after": (
+        lambda segments, values: segments.near(values, 2)[1],
+        lambda values: [sum(values[place + 1 : place + 3]) for place in range(len(values))],
+    ),
     "index": (lambda segments, values: segments.index.astype(np.float64), lambda values: list(range(len(values)))),
     "size": (lambda segments, values: segments.size.astype(np.float64), lambda values: [len(values)] * len(values)),
 }
-OF_COLUMNS = ("before", "through", "after", "total", "first", "shift 1", "shift -1", "shift -3", "shift 9")
+OF_COLUMNS = (
+    "before",
+    "through",
+    "after",
+    "total",
+    "first",
+    "shift 1",
+    "shift -1",
+    "shift -3",
+    "shift 9",
+    "near, after",
+)
 
 
 def segments_of(articles: list[list[float]]) -> tuple[Segments, NDArray[np.float64]]:
