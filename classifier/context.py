@@ -63,8 +63,8 @@ def context_inputs(
     mass = np.expm1(length)[:, None]
     wide = roles.astype(np.float64)
     columns: list[NDArray[np.floating]] = [features, roles, known[:, None]]
-    for by in _NEIGHBOURS:
-        columns += [segments.shift(wide, by), segments.shift(np.column_stack([length, ends]), by)]
+    neighbour = np.column_stack([wide, length, ends])
+    columns += [segments.shift(neighbour, by) for by in _NEIGHBOURS]
     columns.append(segments.before(mass * wide) / np.maximum(1.0, segments.before(mass)))
     columns.append(segments.after(mass * wide) / np.maximum(1.0, segments.after(mass)))
 

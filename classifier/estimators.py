@@ -126,12 +126,16 @@ class Networks:
 
     def _part(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         scaled = standardise(inputs, self.mean, self.scale)
-        mean = np.zeros((len(inputs), self.out.shape[2]), np.float32)
-        for hidden, hidden_bias, out, out_bias in zip(
-            self.hidden, self.hidden_bias, self.out, self.out_bias, strict=True
-        ):
-            mean += softmax(np.asarray(np.maximum(scaled @ hidden + hidden_bias, 0.0) @ out + out_bias, np.float32))
-        return softmax(np.asarray(np.log(np.maximum(mean / len(self.hidden), 1e-7)) / self.temperature, np.float32))
+        count, _, units = self.hidden.shape
+        hidden = np.maximum(scaled @ self._hidden + self.hidden_bias.ravel(), 0.0).reshape(len(inputs), count, units)
+        scores = np.matmul(hidden.transpose(1, 0, 2), self.out) + self.out_bias[:, None, :]
+        mean = softmax(np.asarray(scores, np.float32).reshape(-1, scores.shape[2])).reshape(scores.shape).mean(axis=0)
+        return softmax(np.asarray(np.log(np.maximum(mean, 1e-7)) / self.temperature, np.float32))
+
+    @cached_property
+    def _hidden(self) -> NDArray[np.float32]:
+        """The hidden layers of all networks side by side, for one product: shape (d, n * h)."""
+        return np.concatenate(list(self.hidden), axis=1)
 
     def arrays(self) -> Arrays:
         """Return what is stored."""

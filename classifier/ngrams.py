@@ -70,17 +70,17 @@ def find_words(batch: TextBatch) -> Words:
     first[1:] &= ~inside[:-1] | solo[1:] | solo[:-1]
     paragraph_start = batch.starts[inside[batch.starts]]
     first[paragraph_start] = True  # a glued line's pieces share no word
-    starts = np.flatnonzero(first)
     positions = np.flatnonzero(inside)
-    if not len(starts):
+    if not len(positions):
         empty = np.zeros(0, np.int64)
         return Words(np.zeros(0, np.uint64), empty, empty, empty)
-    of_word = np.cumsum(first)[positions] - 1
-    lengths = np.bincount(of_word, minlength=len(starts))
-    place = np.minimum(positions - starts[of_word], _LONGEST_WORD - 1)
+    begins = np.flatnonzero(first[positions])
+    starts = positions[begins]
+    lengths = np.diff(begins, append=len(positions))
+    place = np.minimum(np.arange(len(positions)) - np.repeat(begins, lengths), _LONGEST_WORD - 1)
     powers = np.cumprod(np.full(_LONGEST_WORD, _PRIME))
     terms = batch.folded[positions].astype(np.uint64) * powers[place]
-    hashes = np.add.reduceat(terms, np.searchsorted(positions, starts))
+    hashes = np.add.reduceat(terms, begins)
     return Words(hashes, starts, starts + lengths, batch.owner[starts - batch.starts[0]])
 
 

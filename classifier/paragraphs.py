@@ -111,37 +111,35 @@ def split_batch(texts: Sequence[str]) -> TextBatch:
     offsets = np.zeros(len(texts) + 1, np.int64)
     np.cumsum([len(text) + 1 for text in texts], out=offsets[1:])
     kind = kinds()[codes]
-    breaks = (kind & BREAK) != 0
+    breaks = np.flatnonzero(kind & BREAK)
     inked = np.flatnonzero((kind & WHITE) == 0)  # a line without ink is no paragraph
 
-    border = np.zeros(len(codes), bool)
-    border[_post_ends(joined)] = True
-    border[_wide_gaps(inked)] = True
-    border[_read_also_edges(joined, codes)] = True
-    starts, ends = _segments(inked, breaks | border)
-    border[_sentence_starts(joined, starts, ends)] = True
-    starts, ends = _segments(inked, breaks | border)
-
-    line = np.cumsum(breaks)[starts] if len(starts) else starts
+    borders = [breaks, _post_ends(joined), _wide_gaps(kind), _read_also_edges(joined, codes)]
+    starts, ends = _segments(inked, borders)
+    sentences = _sentence_starts(joined, starts, ends)
+    if len(sentences):
+        starts, ends = _segments(inked, [*borders, sentences])
+    line = np.searchsorted(breaks, starts)
     article = np.repeat(np.arange(len(texts)), np.diff(np.searchsorted(starts, offsets)))
     return TextBatch(joined, codes, kind, folded()[codes], offsets, starts, ends, article, line)
 
 
-def _segments(inked: NDArray[np.int64], border: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _segments(
+    inked: NDArray[np.int64], borders: Sequence[NDArray[np.int64]]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Group the inked positions into runs without a border (before or at a character) between them."""
-    if not len(inked):
+    first = np.unique(np.searchsorted(inked, np.concatenate([[0], *borders])))
+    first = first[first < len(inked)]
+    if not len(first):
         return inked, inked
-    segment = np.cumsum(border)[inked]
-    first = np.flatnonzero(np.diff(segment, prepend=-1))
-    last = np.append(first[1:], len(inked)) - 1
-    return inked[first], inked[last] + 1
+    return inked[first], inked[np.append(first[1:], len(inked)) - 1] + 1
 
 
-def _post_ends(joined: str) -> list[int]:
-    return [match.end() for match in _POST_END.finditer(joined)]
+def _post_ends(joined: str) -> NDArray[np.int64]:
+    return np.array([match.end() for match in _POST_END.finditer(joined)], np.int64)
 
 
-def _read_also_edges(joined: str, codes: NDArray[np.uint32]) -> list[int]:
+def _read_also_edges(joined: str, codes: NDArray[np.uint32]) -> NDArray[np.int64]:
     """Where a "read also: …" begins, and where the sentence it names ends."""
     found: list[int] = []
     for colon in np.flatnonzero((codes == ord(":")) | (codes == ord("："))).tolist():
@@ -158,14 +156,17 @@ def _read_also_edges(joined: str, codes: NDArray[np.uint32]) -> list[int]:
         end = _SENTENCE_BREAK.search(joined, colon + 1, colon + 1 + _LONGEST_HEADLINE)
         if end is not None and end.end() < len(joined):
             found.append(end.end())
-    return found
+    return np.array(found, np.int64)
 
 
-def _wide_gaps(inked: NDArray[np.int64]) -> NDArray[np.int64]:
-    return inked[1:][np.diff(inked) > WIDE_GAP]
+def _wide_gaps(kind: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """The last of each `WIDE_GAP` white characters in a row: what follows is parted from what stands before."""
+    white = np.flatnonzero(kind & WHITE)
+    wide = white[WIDE_GAP - 1 :] - white[: len(white) - WIDE_GAP + 1] == WIDE_GAP - 1
+    return np.asarray(white[WIDE_GAP - 1 :][wide])
 
 
-def _sentence_starts(joined: str, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> list[int]:
+def _sentence_starts(joined: str, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
     """Where the sentences of over-long paragraphs begin."""
     length = ends - starts
     found: list[int] = []
@@ -178,4 +179,4 @@ def _sentence_starts(joined: str, starts: NDArray[np.int64], ends: NDArray[np.in
             continue
         sentences = sentencex.get_sentence_boundaries("en", _SURROGATE.sub("\ufffd", text))
         found.extend(start + sentence["start_index"] for sentence in sentences)
-    return found
+    return np.array(found, np.int64)

@@ -111,6 +111,8 @@ class Phrases:
             opens[paragraph[row[early]], concept[early]] = 1.0
             going = np.flatnonzero(self._goes_on[bits] & (left[place] > size))
             place, running = place[going], running[going]
+            if not len(place):
+                break
         covered = np.bincount(np.concatenate(cells), np.concatenate(sizes), rows * len(CONCEPTS)).reshape(opens.shape)
         holds = np.sqrt(np.minimum(1.0, covered / np.maximum(1, count)[:, None]))
         return np.hstack([opens, holds.astype(np.float32)])

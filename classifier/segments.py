@@ -44,18 +44,19 @@ class Segments:
         return self.sizes[self.of_row]
 
     @cached_property
+    def _rows(self) -> NDArray[np.int64]:
+        return np.arange(self.rows)
+
+    @cached_property
     def _first_row(self) -> NDArray[np.int64]:
         """The first row of each row's article."""
         return self.bounds[:-1][self.of_row]
 
     def shift(self, values: _Floats, by: int, fill: float = 0.0) -> _Floats:
         """Return for each row the values `by` rows further on in its article, `fill` beyond its ends."""
-        shifted = np.full_like(values, fill)
-        source = np.arange(self.rows) + by
+        padded = np.concatenate([values, np.full((1, *values.shape[1:]), fill)])
         place = self.index + by
-        inside = (place >= 0) & (place < self.size)
-        shifted[inside] = values[source[inside]]
-        return shifted
+        return padded[np.where((place >= 0) & (place < self.size), self._rows + by, self.rows)]
 
     def before(self, values: _Floats) -> _Floats:
         """Return the sum over all earlier rows of the article; columns are summed each for itself."""
