@@ -43,10 +43,14 @@ def feature(features: NDArray[np.float32], name: str) -> _Floats:
     return features[:, FEATURES.index(name)].astype(np.float64)
 
 
+def is_long(features: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Tell which paragraphs are as long as running text, standfirsts and long captions among them."""
+    return np.asarray(feature(features, "log_length") >= np.log1p(PROSE_LENGTH))
+
+
 def is_prose(features: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Tell which paragraphs are running text: long enough, and ended like a sentence."""
-    long = feature(features, "log_length") >= np.log1p(PROSE_LENGTH)
-    return np.asarray(long & (feature(features, "ends_sentence") > 0))
+    return np.asarray(is_long(features) & (feature(features, "ends_sentence") > 0))
 
 
 def context_inputs(

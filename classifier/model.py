@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.context import break_inputs, context_inputs, is_prose
+from classifier.context import break_inputs, context_inputs, is_long
 from classifier.estimators import BucketWeights, Networks, Trees
 from classifier.features import describe
 from classifier.labels import LABELS, Label
@@ -26,8 +26,8 @@ from classifier.paragraphs import TextBatch
 from classifier.phrases import Phrases
 from classifier.segments import Segments
 
-PROSE_CORE_ODDS = 2.0
-"""By how much the odds of core are raised for running text."""
+LONG_CORE_ODDS = 1.6
+"""By how much the odds of core are raised for paragraphs as long as running text."""
 
 _CORE, _PROMO = LABELS.index(Label.CORE), LABELS.index(Label.PROMO)
 
@@ -60,13 +60,13 @@ class Model:
 
 
 def favour_core(own: NDArray[np.float32], features: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the label probabilities with the odds of core raised where a paragraph is running text.
+    """Return the label probabilities with the odds of core raised where a paragraph is long.
 
-    To lose a paragraph of the story is worse than to keep one that is none of it, and running text is what a story is
-    made of.
+    To lose a paragraph of the story is worse than to keep one that is none of it, and long paragraphs are what a story
+    is made of.
     """
     favoured = own.copy()
-    favoured[is_prose(features), _CORE] *= PROSE_CORE_ODDS
+    favoured[is_long(features), _CORE] *= LONG_CORE_ODDS
     return np.asarray(favoured / favoured.sum(axis=1, keepdims=True))
 
 

@@ -26,10 +26,10 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 from classifier.alignment import character_labels, majority
-from classifier.context import ROLES, break_inputs, context_inputs, feature, is_prose
+from classifier.context import ROLES, break_inputs, context_inputs, feature, is_long, is_prose
 from classifier.errors import SeedError
 from classifier.estimators import BucketWeights, Networks, Trees, standardise
-from classifier.features import PROSE_LENGTH, describe
+from classifier.features import describe
 from classifier.labels import LABELS, Label, LabelledArticle
 from classifier.likeness import NO_COMMON_STEMS, CommonStems, learn_common_stems
 from classifier.model import Model, behind_break, mix_break
@@ -392,8 +392,7 @@ def _fit_trees(inputs: NDArray[np.float32], breaks: NDArray[np.bool_], settings:
 def _weights(part: _Pages, settings: TrainingSettings) -> NDArray[np.float64]:
     """Weigh pages by the root of their paragraphs, and labels so that they are as frequent as on real pages."""
     weight = 1.0 / np.sqrt(part.segments.size)
-    long = feature(part.features, "log_length") >= np.log1p(PROSE_LENGTH)
-    kind = np.where(is_prose(part.features), 0, np.where(long, 1, 2))
+    kind = np.where(is_prose(part.features), 0, np.where(is_long(part.features), 1, 2))
     cell = kind * len(LABELS) + part.own_labels
     mass = np.bincount(cell, weight, minlength=_REAL_SHARES.size).reshape(_REAL_SHARES.shape)
     wanted = (

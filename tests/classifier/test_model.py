@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from classifier.features import describe
 from classifier.labels import LABELS, Label, LabelledArticle
-from classifier.model import PROSE_CORE_ODDS, Model, behind_break, favour_core, mix_break
+from classifier.model import LONG_CORE_ODDS, Model, behind_break, favour_core, mix_break
 from classifier.ngrams import find_words
 from classifier.paragraphs import split_batch
 from classifier.segments import Segments
@@ -121,16 +121,16 @@ def test_mixing_moves_only_core_to_promo(own: list[float], passed: float) -> Non
     ("text", "favoured"),
     [
         ("The city council voted 14 to 9 on Tuesday for new bus lanes on the ring road around the harbour.", True),
-        ("The city council voted 14 to 9 on Tuesday for new bus lanes on the ring road around the harbour", False),
+        ("The city council voted 14 to 9 on Tuesday for new bus lanes on the ring road around the harbour", True),
         ("It voted on Tuesday.", False),
     ],
 )
-def test_running_text_is_taken_for_the_story_when_in_doubt(text: str, favoured: bool) -> None:
-    """The odds of core are raised where a paragraph is long and ends like a sentence, and only there."""
+def test_a_long_paragraph_is_taken_for_the_story_when_in_doubt(text: str, favoured: bool) -> None:
+    """The odds of core are raised where a paragraph is long, and only there."""
     batch = split_batch([text])
     own = np.array([[0.4, 0.1, 0.3, 0.2]], np.float32)
     got = favour_core(own, describe(batch, find_words(batch)))[0]
-    factor = PROSE_CORE_ODDS if favoured else 1.0
+    factor = LONG_CORE_ODDS if favoured else 1.0
     assert got[0] / got[2] == pytest.approx(factor * 4 / 3)
     assert got.sum() == pytest.approx(1)
     assert got[1] / got[2] == pytest.approx(1 / 3)
