@@ -1,15 +1,16 @@
 """A folder of articles cleaned on all cores: `.txt` and `.jsonl` files in, the same tree out.
 
-A file is the unit of work. Its output appears whole or not at all, and what cannot be cleaned is named in
-`failures.jsonl` and never stops the rest.
+Texts of many small files are scored together, as one call of `clean_many`. The output of each file appears whole or not
+at all, and what cannot be cleaned is named in `failures.jsonl` and never stops the rest.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 
 from classifier.cleaning import CORE_ONLY, Cleaner
 from classifier.errors import InputError, WinnowError
@@ -19,6 +20,8 @@ from classifier.records import BadRow, clean_rows, decode, dump
 
 SUFFIXES = (".txt", ".jsonl")
 FAILURES = "failures.jsonl"
+_GROUP_BYTES = 500_000  # text files are cleaned together up to this size...
+_GROUPS_A_JOB = 4  # ...or less, so that every process has some of the work
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +66,13 @@ def clean_folder(
         raise InputError(f"there is no .txt or .jsonl file in {source}; name a folder that holds some")
     identifier = Cleaner.load(model).model.identifier  # a model that cannot be used should fail once, here
     target.mkdir(parents=True, exist_ok=True)
-    tasks = (delayed(_clean_file)(path, source, target, model, identifier, keep) for path in paths)
-    results = []
-    for result in Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(tasks):
-        results.append(result)
-        done(result, len(paths))
+    most = min(_GROUP_BYTES, sum(map(_size, paths)) // (_GROUPS_A_JOB * effective_n_jobs(jobs)))
+    tasks = (delayed(_clean_files)(group, source, target, model, identifier, keep) for group in _groups(paths, most))
+    results: list[FileResult] = []
+    for cleaned in Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(tasks):
+        for result in cleaned:
+            results.append(result)
+            done(result, len(paths))
     results.sort(key=lambda result: result.path)
     failures = [failure for result in results for failure in result.failures]
     if failures:
@@ -99,31 +104,68 @@ def _cleaner(model: Path | None, identifier: str) -> Cleaner:
     return Cleaner.load(model)
 
 
-def _clean_file(
-    path: Path, source: Path, target: Path, model: Path | None, identifier: str, keep: frozenset[Label]
-) -> FileResult:
-    name = path.relative_to(source).as_posix()
+def _size(path: Path) -> int:
     try:
-        if name == FAILURES:
-            raise InputError("this name is kept for the list of failures; rename the file")
-        if not path.resolve().is_relative_to(source):
-            raise InputError("it is a link that leads out of the source folder")
-        cleaner = _cleaner(model, identifier)
-        if path.suffix == ".txt":
-            return _clean_text(cleaner, path, name, target / name, keep)
-        return _clean_lines(cleaner, path, name, target / name, keep)
+        return path.stat().st_size
+    except OSError:  # which is told when the file is read
+        return 0
+
+
+def _groups(paths: Sequence[Path], most: int) -> Iterator[list[Path]]:
+    """Group text files up to `most` bytes; a JSON Lines file, which is read bit by bit, is a group by itself."""
+    group: list[Path] = []
+    size = 0
+    for path in paths:
+        if path.suffix != ".txt":
+            yield [path]
+            continue
+        if group and size + _size(path) > most:
+            yield group
+            group, size = [], 0
+        group.append(path)
+        size += _size(path)
+    if group:
+        yield group
+
+
+def _clean_files(
+    paths: Sequence[Path], source: Path, target: Path, model: Path | None, identifier: str, keep: frozenset[Label]
+) -> list[FileResult]:
+    """Clean a group of files: whatever befalls one of them is its own failure."""
+    results: list[FileResult] = []
+    texts: dict[Path, str] = {}
+    cleaner = None
+    for path in paths:
+        name = path.relative_to(source).as_posix()
+        with _failing(name, results):
+            if name == FAILURES:
+                raise InputError("this name is kept for the list of failures; rename the file")
+            if not path.resolve().is_relative_to(source):
+                raise InputError("it is a link that leads out of the source folder")
+            cleaner = cleaner or _cleaner(model, identifier)
+            if path.suffix == ".txt":
+                texts[path], _ = decode(path.read_bytes())
+            else:
+                results.append(_clean_lines(cleaner, path, name, target / name, keep))
+    if cleaner is None:
+        return results
+    for (path, text), article in zip(texts.items(), cleaner.clean_many(list(texts.values()), keep), strict=True):
+        name = path.relative_to(source).as_posix()
+        with _failing(name, results):
+            write_whole(target / name, (article.text + "\n" if article.text else "").encode("utf-8", "surrogatepass"))
+            results.append(FileResult(name, 1, len(text), len(article.text), ()))
+    return results
+
+
+@contextmanager
+def _failing(name: str, results: list[FileResult]) -> Iterator[None]:
+    """Turn an error into the result of a file that was not cleaned."""
+    try:
+        yield
     except OSError as error:
-        reason = error.strerror or str(error)
+        results.append(FileResult(name, 0, 0, 0, (Failure(name, 0, error.strerror or str(error)),)))
     except WinnowError as error:
-        reason = str(error)
-    return FileResult(name, 0, 0, 0, (Failure(name, 0, reason),))
-
-
-def _clean_text(cleaner: Cleaner, path: Path, name: str, target: Path, keep: frozenset[Label]) -> FileResult:
-    text, _ = decode(path.read_bytes())
-    article = cleaner.clean(text, keep)
-    write_whole(target, (article.text + "\n" if article.text else "").encode("utf-8", "surrogatepass"))
-    return FileResult(name, 1, len(text), len(article.text), ())
+        results.append(FileResult(name, 0, 0, 0, (Failure(name, 0, str(error)),)))
 
 
 def _clean_lines(cleaner: Cleaner, path: Path, name: str, target: Path, keep: frozenset[Label]) -> FileResult:

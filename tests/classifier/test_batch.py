@@ -265,3 +265,41 @@ def test_lone_surrogates_are_written(tmp_path: Path, quick_folder: Path) -> None
     clean_folder(tmp_path / "in", tmp_path / "out", quick_folder, EVERYTHING, jobs=1)
     (row,) = rows_of(tmp_path / "out" / "a.jsonl")
     assert (row["id"], row["text"]) == ("\ud83d", "The council \ud83d voted.")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "most", "groups"),
+    [
+        ({}, 10, []),
+        ({"a.txt": 4, "b.txt": 4, "c.txt": 4}, 8, [["a.txt", "b.txt"], ["c.txt"]]),
+        ({"a.txt": 4, "b.txt": 4}, 0, [["a.txt"], ["b.txt"]]),
+        ({"a.txt": 99, "b.txt": 1, "c.txt": 1}, 8, [["a.txt"], ["b.txt", "c.txt"]]),
+        ({"a.txt": 1, "b.jsonl": 1, "c.txt": 1}, 8, [["b.jsonl"], ["a.txt", "c.txt"]]),
+        ({"a.txt": 0, "b.txt": 0}, 8, [["a.txt", "b.txt"]]),
+    ],
+)
+def test_small_text_files_are_cleaned_together(
+    tmp_path: Path, sizes: dict[str, int], most: int, groups: list[list[str]]
+) -> None:
+    """Up to a size, in their order; JSON Lines files stand alone."""
+    for name, size in sizes.items():
+        (tmp_path / name).write_text("x" * size)
+    found = list(batch._groups([tmp_path / name for name in sizes], most))
+    assert [[path.name for path in group] for group in found] == groups
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_files_cleaned_together_come_out_as_alone(tmp_path: Path, quick_folder: Path, jobs: int) -> None:
+    """A file's output is what `Cleaner.clean` gives for it, however many stand beside it, and a bad one is named."""
+    source = tmp_path / "in"
+    source.mkdir()
+    samples = sorted((Path(__file__).parents[2] / "data" / "samples").glob("*.txt"))
+    for number in range(40):
+        (source / f"{number}.txt").write_bytes(samples[number % len(samples)].read_bytes())
+    (source / "gone.txt").symlink_to(source / "nowhere.txt")
+    results = clean_folder(source, tmp_path / "out", quick_folder, jobs=jobs)
+    assert [failure.path for result in results for failure in result.failures] == ["gone.txt"]
+    cleaner = Cleaner.load(quick_folder)
+    for number in range(40):
+        text = cleaner.clean((source / f"{number}.txt").read_text("utf-8")).text
+        assert (tmp_path / "out" / f"{number}.txt").read_text("utf-8") == f"{text}\n"
