@@ -5,7 +5,7 @@ class has `fit`-free construction `from_sklearn`, `arrays` to be stored, and `fr
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
@@ -112,12 +112,6 @@ class Networks:
             np.stack([estimator.intercepts_[1] for estimator in estimators]).astype(np.float32),
             temperature,
         )
-
-    def favouring(self, number: int, factor: float) -> Self:
-        """Return networks whose odds of class `number` are higher by `factor`."""
-        out_bias = self.out_bias.copy()
-        out_bias[:, number] += np.float32(np.log(factor))
-        return replace(self, out_bias=out_bias)
 
     def predict_proba(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return class probabilities, shape (rows, classes), of inputs (rows, d)."""

@@ -83,9 +83,7 @@ class TrainingSettings:
     """Runs of boosted trees that are averaged; each split sees another three tenths of the inputs."""
     learning_rate: float = 0.12
     core_weight: float = 1.5
-    """Weight of the story's paragraphs in training, against how frequent they are..."""
-    core_cost: float = 1.0
-    """...and the factor by which a finished model favours them: losing one is worse than keeping one that is none."""
+    """Weight of the story's paragraphs in training, against how frequent they are."""
     break_caution: float = 0.3
     """What the log odds of a break are lowered by: a false one loses the rest of a story, a missed one nothing."""
     random_state: int = 0
@@ -371,7 +369,7 @@ def _fit_above(
     )
     gap, breaks = np.concatenate(gaps), np.concatenate(broken)
     grown = [_fit_trees(gap, breaks, settings, number) for number in range(settings.forests)]
-    context = Networks.from_sklearn(scaler, fitted, temperature).favouring(_CORE, settings.core_cost)
+    context = Networks.from_sklearn(scaler, fitted, temperature)
     return context, Trees.from_sklearn(grown)
 
 

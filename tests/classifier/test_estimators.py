@@ -247,16 +247,3 @@ def test_standardised_inputs_are_clipped(value: float, expected: float) -> None:
     """Nothing is further out than five standard deviations."""
     got = standardise(np.array([[value]], np.float32), np.array([2.0]), np.array([2.0]))
     assert got.tolist() == [[expected]]
-
-
-@pytest.mark.parametrize("factor", [0.5, 1.0, 3.0])
-def test_a_favoured_class_has_higher_odds(factor: float) -> None:
-    """Of one network, by the factor, while the other classes keep their odds among themselves."""
-    inputs = np.random.default_rng(0).random((200, 3)).astype(np.float32)
-    target = np.arange(200) % 3
-    scaler = StandardScaler().fit(inputs)
-    perceptron = MLPClassifier((4,), max_iter=300, tol=1e-2, random_state=0).fit(inputs, target)
-    networks = Networks.from_sklearn(scaler, [perceptron])
-    plain, favoured = networks.predict_proba(inputs), networks.favouring(1, factor).predict_proba(inputs)
-    np.testing.assert_allclose(favoured[:, 1] / favoured[:, 0], factor * plain[:, 1] / plain[:, 0], rtol=1e-3)
-    np.testing.assert_allclose(favoured[:, 2] / favoured[:, 0], plain[:, 2] / plain[:, 0], rtol=1e-3)
