@@ -1,6 +1,7 @@
 """Every error the service answers has one shape: problem details as RFC 9457 has them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 from flask import Flask, Response, request
@@ -9,6 +10,9 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, Unprocessa
 from classifier.errors import WinnowError
 
 PROBLEM = "application/problem+json"
+
+DRAINED_BYTES = 32_000_000
+"""How much of a refused body is read and thrown away, so that its sender comes to read the answer."""
 
 MAX_FIELD_ERRORS = 100
 """How many wrong fields one answer names: a body full of them must not make a far larger answer."""
@@ -53,7 +57,20 @@ def register_errors(app: Flask) -> None:
             problem["errors"] = [asdict(field) for field in error.errors]
         response = app.response_class(app.json.dumps(problem), error.code, error.get_headers())
         response.content_type = PROBLEM
+        _drain()
         return response
+
+
+def _drain() -> None:
+    # A server that closes the connection on bytes it has not read resets it, and a sender that is still sending never
+    # sees why it was refused. A server that does not mark the end of the body would wait for more than there is.
+    if not request.environ.get("wsgi.input_terminated"):
+        return
+    body = request.environ["wsgi.input"]
+    left = DRAINED_BYTES
+    with suppress(Exception):  # the sender has gone, or has not kept to HTTP: there is no more to read
+        while left > 0 and (piece := body.read(65_536)):
+            left -= len(piece)
 
 
 def _detail(error: HTTPException) -> str | None:

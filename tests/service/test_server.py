@@ -82,16 +82,24 @@ def test_the_server_cleans_refuses_and_stops() -> None:
         ] == article.splitlines()
 
         limit = Settings().max_body_bytes
-        too_large = urllib.request.Request(f"{address}/v1/clean", b"x" * (limit + 1), {"Content-Type": "text/plain"})
-        with pytest.raises(urllib.error.HTTPError) as caught:
-            urllib.request.urlopen(too_large, timeout=30)
-        assert caught.value.code == 413
-        assert str(limit) in json.load(caught.value)["detail"]
+        for size in (limit + 1, 10 * limit):  # more than any socket's buffers hold: the whole of it must be taken
+            status, detail = _refusal(address, b"x" * size, "text/plain")
+            assert status == 413
+            assert str(limit) in detail
+        assert _refusal(address, b"x" * limit, "text/html")[0] == 415
         assert _post_chunked(address, [b"x" * 100_000] * (limit // 100_000) + [b"x"]) == 413
         assert _post_chunked(address, [article.encode()]) == 200
 
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 0
+
+
+def _refusal(address: str, body: bytes, content_type: str) -> tuple[int, str]:
+    request = urllib.request.Request(f"{address}/v1/clean", body, {"Content-Type": content_type})
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request, timeout=30)
+    with caught.value as answer:
+        return answer.code, json.load(answer)["detail"]
 
 
 def _post_chunked(address: str, chunks: list[bytes]) -> int:
