@@ -206,7 +206,7 @@ def cross_validate(
     trained on the others.
     """
     groups = [article.language if whole_languages else article.group for article in articles]
-    fold_of = deal_folds(groups, folds, settings.random_state)
+    fold_of = deal_folds(groups, folds, settings.random_state + 1)  # other folds than training's own
     cleaned: dict[int, CleanedArticle] = {}
     for fold in range(folds):
         report(f"fold {fold + 1} of {folds}")

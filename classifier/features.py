@@ -22,9 +22,10 @@ from classifier.characters import (
     kinds,
     scripts,
 )
+from classifier.glue import POST_ATTRIBUTION, POST_LINK
 from classifier.likeness import LIKENESS, NO_COMMON_STEMS, CommonStems, likeness
 from classifier.ngrams import Words
-from classifier.paragraphs import POST_ATTRIBUTION, POST_LINK, TextBatch
+from classifier.paragraphs import TextBatch
 from classifier.phrases import NO_PHRASES, PHRASES, Phrases
 from classifier.segments import Segments
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -48,8 +48,9 @@ All rights reserved.""",
 class ModelCard:
     """What a model says of itself.
 
-    `figures` are those of grouped validation; `seeds` counts articles and paragraphs by label; `self_test` pairs
-    probe texts with the probabilities that the model gave when it was saved.
+    `figures` are those of grouped validation, and `held_out` has what they are made of: for the digest of each article
+    held out, how many paragraphs have which label and were given which, row by row. `seeds` counts articles and
+    paragraphs by label; `self_test` pairs probe texts with the probabilities that the model gave when it was saved.
     """
 
     identifier: str
@@ -60,6 +61,7 @@ class ModelCard:
     languages: dict[str, int]
     figures: dict[str, Any]
     versions: dict[str, str]
+    held_out: dict[str, str] = field(default_factory=dict)
     self_test: tuple[dict[str, Any], ...] = ()
     format: int = FORMAT
 

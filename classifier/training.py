@@ -32,7 +32,7 @@ from classifier.estimators import BucketWeights, Networks, Trees, standardise
 from classifier.features import describe
 from classifier.labels import LABELS, Label, LabelledArticle
 from classifier.likeness import NO_COMMON_STEMS, CommonStems, learn_common_stems
-from classifier.model import Model, behind_break, mix_break
+from classifier.model import Model, behind_break, favour_core, mix_break
 from classifier.ngrams import BITS, NGrams, find_ngrams, find_words
 from classifier.paragraphs import TextBatch, split_batch
 from classifier.phrases import Phrases
@@ -51,6 +51,7 @@ _REAL_SHARES = np.array([[0.94, 0.016, 0.027, 0.017], [0.44, 0.22, 0.22, 0.12], 
 to teach hold more residue."""
 _LARGEST_WEIGHT = 4.0
 _FEWEST_SEEDS = 10
+_MANY_GROUPS = 30  # in each fold
 _FEWEST_MEETINGS = 3  # paragraphs that must hold an n-gram for it to count
 _TOO_LITTLE = (
     "the seeds hold too little of some label to learn it; add articles with posts, furniture and other stories"
@@ -160,7 +161,13 @@ def train(
     own, odds = _apply_above(context, breaks, pages[0])
     temperature = _fit_temperature(own, pages[0].own_labels)
     shift = _fit_shift(odds, pages[0]) - settings.break_caution
-    figures = _figures(mix_break(_temper(own, temperature), behind_break(odds + shift, pages[0].segments)), pages[0])
+    favoured = favour_core(_temper(own, temperature), pages[0].features)
+    counts = _confusions(mix_break(favoured, behind_break(odds + shift, pages[0].segments)), pages[0])
+    figures = paragraph_figures(counts.sum(axis=0))
+    held_out = {
+        article_digest(article): " ".join(map(str, count.ravel().tolist()))
+        for article, count in zip(parts[0], counts, strict=True)
+    }
 
     tell("learning context and breaks from all")
     context, breaks = _fit_above(pages, settings, settings.networks, temperature)
@@ -169,15 +176,16 @@ def train(
     seeds_digest = digest([text for article in articles for text in (article.text, repr(article.spans))])
     model = Model("", common, phrases, wording, breaks, context)
     model = replace(model, identifier=f"winnow-{fingerprint(model)}")
-    counts = Counter(label.value for article in articles for _, _, label in article.spans)
+    by_label = Counter(label.value for article in articles for _, _, label in article.spans)
     card = ModelCard(
         identifier=model.identifier,
         created=created,
         labels=tuple(LABELS),
         seeds_digest=seeds_digest,
-        seeds={"articles": len(articles), **{label: counts[label] for label in LABELS}},
+        seeds={"articles": len(articles), **{label: by_label[label] for label in LABELS}},
         languages=dict(sorted(Counter(article.language for article in articles).items())),
         figures=figures,
+        held_out=held_out,
         versions=library_versions(),
     )
     tell(f"done: {model.identifier}")
@@ -196,9 +204,21 @@ def _check_enough(articles: Sequence[LabelledArticle], folds: int) -> None:
         raise SeedError(f"no paragraph is labelled {' or '.join(missing)}; training needs seeds with every label")
 
 
+def article_digest(article: LabelledArticle) -> str:
+    """Return the short identifier that a card's `held_out` has for an article: of its text and its labels."""
+    return digest([article.text, repr(article.spans)])
+
+
 def deal_folds(groups: Sequence[str], folds: int, random_state: int) -> list[int]:
-    """Deal groups to folds at random and evenly; return the fold of each item, whose groups are given."""
+    """Deal groups to folds at random; return the fold of each item, whose groups are given.
+
+    Of many groups each is dealt by its name alone, so that articles added later move no other one and models trained
+    before and after can be compared on those that neither has seen. Few groups are dealt evenly.
+    """
     names = sorted(set(groups))
+    if len(names) >= _MANY_GROUPS * folds:
+        by_name = {name: int(digest([str(random_state), name]), 16) % folds for name in names}
+        return [by_name[group] for group in groups]
     order = np.random.default_rng(random_state).permutation(len(names))
     fold_of = {names[place]: number % folds for number, place in enumerate(order)}
     return [fold_of[group] for group in groups]
@@ -466,20 +486,23 @@ def _fit_shift(odds: NDArray[np.float32], part: _Pages) -> float:
     return round(float(minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded").x), 3)
 
 
-def _figures(probabilities: NDArray[np.float32], part: _Pages) -> dict[str, Any]:
-    """Paragraph figures on the written pages of the fold held out."""
+def _confusions(probabilities: NDArray[np.float32], part: _Pages) -> NDArray[np.int64]:
+    """How many paragraphs of each written page have which label and were given which: (pages, labels, labels)."""
     written = part.batch.article < part.written
-    given, gold = probabilities.argmax(axis=1)[written], part.labels[written]
-    f1 = {}
-    for number, label in enumerate(LABELS):
-        right = int(((given == number) & (gold == number)).sum())
-        both = int((given == number).sum()) + int((gold == number).sum())
-        f1[label.value] = round(2 * right / max(1, both), 4)
-    core = gold == _CORE
+    counts = np.zeros((part.written, len(LABELS), len(LABELS)), np.int64)
+    np.add.at(counts, (part.batch.article[written], part.labels[written], probabilities.argmax(axis=1)[written]), 1)
+    return counts
+
+
+def paragraph_figures(confusion: NDArray[np.int64]) -> dict[str, Any]:
+    """Return the figures of a card, of paragraphs counted by their label and the one given, shape (labels, labels)."""
+    right, gold, given = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    f1 = 2 * right / np.maximum(1, gold + given)
+    residue = confusion.sum() - gold[_CORE]
     return {
-        "paragraphs": int(written.sum()),
-        "macro_f1": round(sum(f1.values()) / len(f1), 4),
-        "f1": f1,
-        "core_recall": round(float((given[core] == _CORE).mean()), 4),
-        "residue_removed": round(float((given[~core] != _CORE).mean()), 4),
+        "paragraphs": int(confusion.sum()),
+        "macro_f1": round(float(f1.mean()), 4),
+        "f1": {label.value: round(float(value), 4) for label, value in zip(LABELS, f1, strict=True)},
+        "core_recall": round(float(right[_CORE] / max(1, gold[_CORE])), 4),
+        "residue_removed": round(float(1 - (given[_CORE] - right[_CORE]) / max(1, residue)), 4),
     }

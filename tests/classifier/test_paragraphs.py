@@ -85,11 +85,45 @@ def test_a_read_also_in_mid_line_is_cut_out(parts: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
+    "parts",
+    [
+        (SENTENCE, "Tags: buses, ring road"),
+        ("وأقرّ المجلس المشروع.", "الكلمات المفتاحية: حافلات، طرق"),
+        ("Der Rat stimmte zu.", "Schlagwörter: Busse, Ring"),
+        ("Photo: Jane Doe/Reuters", f"{SENTENCE} Works begin in June."),
+        ("Foto: dpa", "Der Rat der Stadt hat am Dienstag für neue Busspuren auf dem Ring gestimmt."),
+        ("صورة: رويترز", "صوّت المجلس البلدي يوم الثلاثاء على مسارات جديدة للحافلات في الطريق الدائري"),
+        ("© Getty Images", f"{SENTENCE} Works begin in June."),
+        ("(Photo: City Hall)", SENTENCE),
+        ("[Image: City Hall]", SENTENCE),
+        ("record_data", "###", "Council approves bus lanes", "###", "https://example.org/news/712627"),
+        ("Council approves bus lanes", "|||", "2023-09-19", "|||", SENTENCE),
+    ],
+)
+@pytest.mark.parametrize("gap", ["", " "], ids=["glued", "space"])
+def test_furniture_glued_to_prose_is_cut_off(parts: tuple[str, ...], gap: str) -> None:
+    """Tag lists behind the last sentence, credits before the first one, and the fields of a record."""
+    assert pieces(gap.join(parts)) == list(parts)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "He read also: books, maps and whatever else came by.",
         "The two are related. By blood, that is, and by trade: both bake.",
         "Read also what the council had to say on the matter. It was little.",
+        "Her source: a clerk who keeps the books.",
+        "The council published a photo: it shows the ring road at night, with a single bus on it.",
+        "Photo: the ring road at night, seen from the bridge.",
+        "Photo: Reuters",
+        "The ring road at night. Photo: City Hall",
+        "The ring road at night. (Photo: City Hall)",
+        "Ten new bus lanes (photos)",
+        "(Photo: City Hall) The ring road at night",
+        "(Reuters) - The council voted on Tuesday for new bus lanes on the ring road, the city said.",
+        "The map (photo: City Hall) shows the ring road, the old depot and the four new stops.",
+        "### Council approves bus lanes",
+        "The file is called a##b, and the other one a||b.",
     ],
 )
 def test_the_words_of_a_marker_in_prose_cut_nothing(text: str) -> None:

@@ -14,7 +14,7 @@ from classifier.model import Model
 from classifier.paragraphs import split_batch
 from classifier.resources import default_model
 from classifier.store import ModelCard, library_versions, load_card, load_model
-from classifier.training import DEFAULT, QUICK, deal_folds, train
+from classifier.training import DEFAULT, QUICK, deal_folds, paragraph_figures, train
 
 
 def without(articles: list[LabelledArticle], *labels: Label) -> list[LabelledArticle]:
@@ -71,6 +71,9 @@ def test_the_card_says_what_the_model_was_made_from(
     assert card.versions == library_versions()
     assert all(0 <= card.figures[name] <= 1 for name in ("macro_f1", "core_recall", "residue_removed"))
     assert set(card.figures["f1"]) == set(LABELS)
+    counted = [[int(number) for number in counts.split()] for counts in card.held_out.values()]
+    assert sum(map(sum, counted)) == card.figures["paragraphs"]
+    assert paragraph_figures(np.sum(counted, axis=0).reshape(4, 4)) == card.figures
 
 
 def check_whole(model: Model, articles: list[LabelledArticle]) -> None:
@@ -175,6 +178,14 @@ def test_folds_are_dealt_at_random_but_always_the_same() -> None:
     assert deal_folds(groups, 4, random_state=0) == dealt
     assert deal_folds(groups[::-1], 4, random_state=0) == dealt[::-1]
     assert deal_folds(groups, 4, random_state=1) != dealt
+
+
+def test_articles_added_to_many_move_no_other_one() -> None:
+    """So models trained before and after can be compared on articles that neither has seen; folds stay about even."""
+    groups = [f"outlet {number}" for number in range(400)]
+    dealt = deal_folds(groups, 4, random_state=0)
+    assert deal_folds([*groups, "one more"], 4, random_state=0)[:400] == dealt
+    assert min(Counter(dealt).values()) > 70
 
 
 @pytest.mark.slow
