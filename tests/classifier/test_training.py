@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from classifier import training
 from classifier.context import ROLES
 from classifier.errors import SeedError
 from classifier.labels import LABELS, Label, LabelledArticle
@@ -74,6 +76,22 @@ def test_the_card_says_what_the_model_was_made_from(
     counted = [[int(number) for number in counts.split()] for counts in card.held_out.values()]
     assert sum(map(sum, counted)) == card.figures["paragraphs"]
     assert paragraph_figures(np.sum(counted, axis=0).reshape(4, 4)) == card.figures
+
+
+def test_what_is_held_out_is_labelled_as_the_model_would(
+    few_seeds: list[LabelledArticle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With long paragraphs favoured as core, so that a card's figures can be set beside those of a finished model."""
+
+    def all_core(own: NDArray[np.float32], features: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(np.eye(len(LABELS), dtype=np.float32)[np.zeros(len(features), np.int64)])
+
+    monkeypatch.setattr(training, "favour_core", all_core)
+    _, card = train(few_seeds[:24], QUICK)
+    counts = np.sum([[int(number) for number in row.split()] for row in card.held_out.values()], axis=0)
+    given = dict(zip(LABELS, counts.reshape(4, 4).sum(axis=0).tolist(), strict=True))
+    assert given[Label.CORE] > 0
+    assert given[Label.SOCIAL] == given[Label.BOILERPLATE] == 0
 
 
 def check_whole(model: Model, articles: list[LabelledArticle]) -> None:
