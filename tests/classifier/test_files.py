@@ -1,6 +1,7 @@
 """Files that are there whole or not at all."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ import pytest
 from classifier.files import write_whole
 
 
+@pytest.mark.parametrize("durable", [False, True])
 @pytest.mark.parametrize("name", ["a.txt", "new/folders/a.txt"])
-def test_a_file_is_written_for_all_to_read(tmp_path: Path, name: str) -> None:
+def test_a_file_is_written_for_all_to_read(tmp_path: Path, name: str, *, durable: bool) -> None:
     """Its folders are made, an old file is replaced, and nothing else is left there."""
     for content in (b"old", b"new \xff\x00"):
-        write_whole(tmp_path / name, content)
+        write_whole(tmp_path / name, content, durable=durable)
         assert (tmp_path / name).read_bytes() == content
     assert (tmp_path / name).stat().st_mode & 0o777 == 0o644
     assert list((tmp_path / name).parent.iterdir()) == [tmp_path / name]
@@ -37,3 +39,24 @@ def test_a_write_that_fails_leaves_no_file(
     monkeypatch.undo()
     assert list(tmp_path.iterdir()) == [target]
     assert target.read_text("utf-8") == "old"
+
+
+def test_a_durable_file_is_on_the_disk_before_its_name_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Content first, then the name, then the folder: a power cut between any two leaves the old file or the new."""
+    steps: list[str] = []
+
+    def spy(step: str) -> Callable[..., None]:
+        right = getattr(os, step)
+
+        def note(*given: Any) -> None:
+            steps.append(step)
+            right(*given)
+
+        return note
+
+    for step in ("fsync", "replace"):
+        monkeypatch.setattr(os, step, spy(step))
+    write_whole(tmp_path / "a.txt", b"new", durable=True)
+    assert steps == ["fsync", "replace", "fsync"]
+    write_whole(tmp_path / "a.txt", b"new")
+    assert steps[3:] == ["replace"]
