@@ -13,6 +13,10 @@ class ModelError(WinnowError):
     """A model folder is missing, damaged, or does not give the probabilities its card promises."""
 
 
+class StoreBusyError(WinnowError):
+    """Another training is under way in the model store."""
+
+
 class InputError(WinnowError):
     """An input cannot be read as text or as a row of the expected form."""
 

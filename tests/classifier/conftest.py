@@ -1,11 +1,13 @@
-"""What the tests of the library share: strategies for raw texts, shipped seeds, a quick model and a stub model."""
+"""What the tests of the library share: strategies for raw texts, shipped seeds, a quick model, a store of it and a
+stub model."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib import import_module
 from itertools import zip_longest
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -18,12 +20,15 @@ from classifier.cleaning import Cleaner
 from classifier.labels import LABELS, Label, LabelledArticle
 from classifier.model import Model
 from classifier.paragraphs import TextBatch
+from classifier.registry import ModelStore
 from classifier.resources import default_seeds
 from classifier.seeds import read_seeds
 from classifier.store import ModelCard, save_model
 from classifier.training import QUICK, train
 
 FEW = 60
+
+Version = Callable[..., tuple[Model, ModelCard]]
 
 # Every run checks the same examples, so that a change is to blame for what breaks; `--hypothesis-profile=explore`
 # looks for new ones.
@@ -177,6 +182,27 @@ def quick_folder(quick: tuple[Model, ModelCard], tmp_path_factory: pytest.TempPa
     folder = tmp_path_factory.mktemp("models") / "quick"
     save_model(*quick, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def version(quick: tuple[Model, ModelCard]) -> Version:
+    """Makes versions of the quick model that differ in name, and in what else of the card is given."""
+
+    def make(identifier: str, **changes: Any) -> tuple[Model, ModelCard]:
+        model, card = quick
+        return replace(model, identifier=identifier), replace(card, identifier=identifier, **changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def two_versions(version: Version, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with the versions winnow-000000000001, which is in use, and winnow-000000000002; not to be changed."""
+    store = ModelStore(tmp_path_factory.mktemp("stores") / "two")
+    for number in (1, 2):
+        store.add(*version(f"winnow-{number:012x}", created=f"200{number}-01-01T00:00:00Z"))
+    store.use(f"winnow-{1:012x}")
+    return store.directory
 
 
 def pytest_configure(config: pytest.Config) -> None:

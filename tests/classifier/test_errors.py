@@ -5,7 +5,7 @@ import pytest
 from classifier import errors
 
 
-@pytest.mark.parametrize("name", ["SeedError", "ModelError", "InputError", "OutputError"])
+@pytest.mark.parametrize("name", ["SeedError", "ModelError", "StoreBusyError", "InputError", "OutputError"])
 def test_one_base_catches_all(name: str) -> None:
     """A caller that catches WinnowError sees every error raised on purpose, and its sentence."""
     error = getattr(errors, name)("say what to do")
