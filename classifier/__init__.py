@@ -8,20 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from classifier.cleaning import Cleaner
-    from classifier.errors import InputError, ModelError, OutputError, SeedError, WinnowError
+    from classifier.comparison import compare_cards
+    from classifier.errors import InputError, ModelError, OutputError, SeedError, StoreBusyError, WinnowError
     from classifier.evaluation import evaluate
     from classifier.labels import LABELS, CleanedArticle, Label, LabelledArticle, Paragraph
     from classifier.paragraphs import split_paragraphs
+    from classifier.registry import ModelStore
     from classifier.seeds import check_seeds, read_seeds
     from classifier.store import ModelCard, load_model, save_model
     from classifier.training import train
 
 _HOMES = {
     "cleaning": ("Cleaner",),
-    "errors": ("InputError", "ModelError", "OutputError", "SeedError", "WinnowError"),
+    "comparison": ("compare_cards",),
+    "errors": ("InputError", "ModelError", "OutputError", "SeedError", "StoreBusyError", "WinnowError"),
     "evaluation": ("evaluate",),
     "labels": ("LABELS", "CleanedArticle", "Label", "LabelledArticle", "Paragraph"),
     "paragraphs": ("split_paragraphs",),
+    "registry": ("ModelStore",),
     "seeds": ("check_seeds", "read_seeds"),
     "store": ("ModelCard", "load_model", "save_model"),
     "training": ("train",),
@@ -29,8 +33,8 @@ _HOMES = {
 
 __all__ = [
     "LABELS", "CleanedArticle", "Cleaner", "InputError", "Label", "LabelledArticle", "ModelCard", "ModelError",
-    "OutputError", "Paragraph", "SeedError", "WinnowError", "check_seeds", "evaluate", "load_model", "read_seeds",
-    "save_model", "split_paragraphs", "train",
+    "ModelStore", "OutputError", "Paragraph", "SeedError", "StoreBusyError", "WinnowError", "check_seeds",
+    "compare_cards", "evaluate", "load_model", "read_seeds", "save_model", "split_paragraphs", "train",
 ]  # fmt: skip
 
 

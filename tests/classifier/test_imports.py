@@ -73,6 +73,8 @@ def runs_on_import(node: ast.AST) -> Iterator[ast.AST]:
         ("phrases", {"characters", "errors", "paragraphs", "ngrams", "resources"}),
         ("features", {"characters", "glue", "paragraphs", "ngrams", "segments", "labels", "likeness", "phrases"}),
         ("recombination", {"labels"}),
+        ("registry", {"errors", "files", "model", "resources", "store"}),
+        ("comparison", {"alignment", "errors", "labels", "model", "paragraphs", "store", "training"}),
     ],
 )
 def test_the_lower_modules_know_only_what_is_below_them(module: str, allowed: set[str]) -> None:
@@ -97,6 +99,11 @@ def test_the_lower_modules_know_only_what_is_below_them(module: str, allowed: se
         ("files", "report"),
         ("files", "batch"),
         ("report", "cli"),
+        ("store", "registry"),
+        ("files", "registry"),
+        ("registry", "cli"),
+        ("training", "comparison"),
+        ("comparison", "cli"),
     ],
 )
 def test_imports_go_one_way(lower: str, higher: str) -> None:
