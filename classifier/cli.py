@@ -10,17 +10,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from classifier.errors import OutputError, SeedError, WinnowError
 from classifier.labels import LABELS, Label
 
 if TYPE_CHECKING:
     from classifier.batch import FileResult
+    from classifier.comparison import Comparison
     from classifier.evaluation import Evaluation
+    from classifier.labels import LabelledArticle
+    from classifier.model import Model
+    from classifier.registry import ModelStore
+    from classifier.store import ModelCard
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 MODEL = click.option(
     "--model", type=FOLDER, envvar="WINNOW_MODEL", help="Folder of the model; by default the one that ships."
+)
+STORE = click.option(
+    "--store", type=FOLDER, envvar="WINNOW_STORE", help="Folder of a model store, whose model in use is taken."
 )
 KEEP = click.option(
     "--keep",
@@ -48,6 +57,24 @@ def _plain_errors() -> Iterator[None]:
         sys.exit(2 if isinstance(error, OutputError) else 1)
 
 
+def _typed(option: str) -> bool:
+    """Whether an option was given on the command line, not by the environment."""
+    return click.get_current_context().get_parameter_source(option) is ParameterSource.COMMANDLINE
+
+
+def _chosen(model: Path | None, store: Path | None) -> Path | None:
+    """Return the folder of the model to use: `--model`, else the store's one in use, else None for the one that ships.
+
+    What is typed goes before what the environment says. Raises ModelError when the store has none that is usable.
+    """
+    if store is None or (model is not None and (_typed("model") or not _typed("store"))):
+        return model
+    from classifier.registry import ModelStore
+
+    versions = ModelStore(store)
+    return versions.path(versions.current())
+
+
 def _write(text: str) -> None:
     try:
         sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass"))
@@ -69,7 +96,15 @@ def _fail(name: str, reason: str) -> None:
 )
 @KEEP
 @MODEL
-def clean(files: tuple[Path, ...], as_json: bool, rows: bool, keep: tuple[str, ...], model: Path | None) -> None:
+@STORE
+def clean(
+    files: tuple[Path, ...],
+    as_json: bool,
+    rows: bool,
+    keep: tuple[str, ...],
+    model: Path | None,
+    store: Path | None,
+) -> None:
     """Clean raw article text and write what is left.
 
     Reads the files, or standard input when there is none. Exits with 1 when an input could not be cleaned.
@@ -79,7 +114,7 @@ def clean(files: tuple[Path, ...], as_json: bool, rows: bool, keep: tuple[str, .
     from classifier.cleaning import Cleaner
 
     with _plain_errors():
-        cleaner = Cleaner.load(model)
+        cleaner = Cleaner.load(_chosen(model, store))
         kept = frozenset(Label(label) for label in keep)
         failed = [_clean_one(cleaner, path, as_json, rows, kept) for path in files or (Path("-"),)]
         sys.exit(1 if any(failed) else 0)
@@ -124,7 +159,8 @@ def _clean_one(cleaner: Any, path: Path, as_json: bool, rows: bool, keep: frozen
 @click.option("--jobs", type=int, default=-1, show_default=True, help="Processes; -1 is one for each core.")
 @KEEP
 @MODEL
-def batch(source: Path, target: Path, jobs: int, keep: tuple[str, ...], model: Path | None) -> None:
+@STORE
+def batch(source: Path, target: Path, jobs: int, keep: tuple[str, ...], model: Path | None, store: Path | None) -> None:
     """Clean a folder tree of .txt and .jsonl files into another one.
 
     A file or row that cannot be cleaned is named in DST/failures.jsonl and does not stop the rest; then the exit
@@ -146,7 +182,8 @@ def batch(source: Path, target: Path, jobs: int, keep: tuple[str, ...], model: P
             bar.set_postfix(failed=failures, refresh=False)
             bar.update()
 
-        results = clean_folder(source, target, model, frozenset(Label(label) for label in keep), jobs, advance)
+        kept = frozenset(Label(label) for label in keep)
+        results = clean_folder(source, target, _chosen(model, store), kept, jobs, advance)
     articles = sum(result.articles for result in results)
     click.echo(
         f"{articles} articles of {len(results)} files cleaned into {target}; {failures} failures"
@@ -175,42 +212,171 @@ def batch(source: Path, target: Path, jobs: int, keep: tuple[str, ...], model: P
 @click.option(
     "--output",
     type=FOLDER,
-    default=Path("winnow-model"),
-    show_default=True,
-    help="Folder for the new model; replaced when it is there.",
+    help="Folder for the new model, replaced when it is there; by default winnow-model, when there is no store.",
 )
-def train(seeds: Path | None, added: tuple[Path, ...], add_weight: int, output: Path) -> None:
-    """Train a model on labelled articles and save it in a folder.
+@click.option(
+    "--store",
+    type=FOLDER,
+    envvar="WINNOW_STORE",
+    help="Folder of the model store that gets the new model, and uses it when it is no worse than the one in use.",
+)
+@click.option("--no-use", is_flag=True, help="Leave the store's model in use, whatever the new one is like.")
+def train(
+    seeds: Path | None,
+    added: tuple[Path, ...],
+    add_weight: int,
+    output: Path | None,
+    store: Path | None,
+    no_use: bool,
+) -> None:
+    """Train a model on labelled articles, save it, and compare it with the one in use.
 
-    Use it with --model, or by setting WINNOW_MODEL.
+    It goes into a folder, to be used with --model or by setting WINNOW_MODEL, or into a model store, to be used with
+    --store or by setting WINNOW_STORE.
     """
-    from dataclasses import replace
-
-    from classifier.resources import default_model, default_seeds
-    from classifier.seeds import read_seeds
-    from classifier.store import load_card, save_model
-    from classifier.training import train as train_model
+    if output and store:
+        if _typed("store"):
+            raise click.UsageError("--output and --store are both places for the new model; give one of them")
+        store = None
+    if no_use and not store:
+        raise click.UsageError("--no-use is about a model store; name it with --store")
+    from classifier.registry import ModelStore
+    from classifier.store import save_model
 
     with _plain_errors():
-        articles = read_seeds(seeds or default_seeds())
-        for folder in added:
-            # An article's copies share its group, so that they are never on both sides of a fold.
-            articles += [
-                replace(article, group=f"{folder}/{article.group}")
-                for article in read_seeds(folder)
-                for _ in range(add_weight)
-            ]
-        model, card = train_model(articles, report=lambda message: click.echo(message, err=True))
-        card = save_model(model, card, output)
-        click.echo(f"{card.identifier} saved in {output}: {_summary(card.figures)}")
-        if default_model().exists():
-            shipped = load_card(default_model())
-            click.echo(f"the shipped model {shipped.identifier}: {_summary(shipped.figures)}")
+        if store:
+            versions = ModelStore(store)
+            with versions.training_lock():
+                model, card, articles = _train(seeds, added, add_weight)
+                card = versions.add(model, card)
+                click.echo(f"{card.identifier} added to {store}: {_summary(card.figures)}")
+                comparison = _compare(card, articles, versions)
+                if comparison and comparison.no_worse and not no_use:
+                    versions.use(card.identifier)
+                    click.echo(f"{card.identifier} is now in use")
+                else:
+                    stays = comparison.old if comparison else "what was in use"
+                    click.echo(f"{stays} stays in use; 'winnow models use {card.identifier}' takes the new model")
+        else:
+            target = output or Path("winnow-model")
+            model, card, articles = _train(seeds, added, add_weight)
+            card = save_model(model, card, target)
+            click.echo(f"{card.identifier} saved in {target}: {_summary(card.figures)}")
+            _compare(card, articles)
+
+
+def _train(
+    seeds: Path | None, added: tuple[Path, ...], add_weight: int
+) -> tuple["Model", "ModelCard", list["LabelledArticle"]]:
+    """Return a new model, its card, and the articles it was made from."""
+    from dataclasses import replace
+
+    from classifier.resources import default_seeds
+    from classifier.seeds import read_seeds
+    from classifier.training import train as train_model
+
+    articles = read_seeds(seeds or default_seeds())
+    for folder in added:
+        # An article's copies share its group, so that they are never on both sides of a fold; and the group tells
+        # nothing of the folder, so that the article is in the same fold wherever it lies.
+        articles += [
+            replace(article, group=f"added/{article.group}")
+            for article in read_seeds(folder)
+            for _ in range(add_weight)
+        ]
+    model, card = train_model(articles, report=lambda message: click.echo(message, err=True))
+    return model, card, articles
+
+
+def _compare(
+    card: "ModelCard", articles: list["LabelledArticle"], versions: "ModelStore | None" = None
+) -> "Comparison | None":
+    """Say how a new model compares with the one in use; None when that one cannot be used."""
+    from classifier.comparison import compare_cards
+    from classifier.errors import ModelError
+    from classifier.resources import default_model
+    from classifier.store import load_card, load_model
+
+    try:
+        folder = versions.path(versions.current()) if versions else default_model()
+        comparison = compare_cards(card, load_card(folder), load_model(folder), articles)
+    except ModelError as error:
+        click.echo(f"winnow: the new model is not compared with the one in use: {error}", err=True)
+        return None
+    click.echo(f"beside {comparison.old}, {'in use' if versions else 'which ships'}, {comparison.reason}")
+    return comparison
 
 
 def _summary(figures: dict[str, Any]) -> str:
     names = {"core_recall": "core recall", "residue_removed": "residue removed", "macro_f1": "paragraph macro-F1"}
-    return "on seeds held out, " + ", ".join(f"{words} {figures[name]:.3f}" for name, words in names.items())
+    found = [f"{words} {figures[name]:.3f}" for name, words in names.items() if name in figures]
+    return "on seeds held out, " + ", ".join(found)
+
+
+@main.group()
+def models() -> None:
+    """Look after the versions of a model store."""
+
+
+@models.command("list")
+@STORE
+def list_models(store: Path | None) -> None:
+    """List all versions, oldest first, with a star before the one in use.
+
+    Without a store, that is the model that ships.
+    """
+    from classifier.registry import ModelStore
+    from classifier.resources import default_model
+    from classifier.store import load_card
+
+    with _plain_errors():
+        cards = ModelStore(store).cards() if store else [load_card(default_model())]
+        try:
+            current, problem = ModelStore(store).current() if store else cards[0].identifier, None
+        except WinnowError as error:  # which is told below the list to choose from
+            current, problem = "", error
+        for card in cards:
+            star = "*" if card.identifier == current else " "
+            seeds = card.seeds.get("articles", 0)
+            click.echo(f"{star} {card.identifier}  {card.created}  {seeds} seeds; {_summary(card.figures)}")
+        if problem:
+            raise problem
+
+
+@models.command("use")
+@click.argument("identifier", metavar="ID")
+@click.option("--store", type=FOLDER, envvar="WINNOW_STORE", required=True, help="Folder of the model store.")
+def use_model(identifier: str, store: Path) -> None:
+    """Take a version into use, once it has passed its self-test."""
+    from classifier.registry import ModelStore
+
+    with _plain_errors():
+        ModelStore(store).use(identifier)
+        click.echo(f"{identifier} is now in use")
+
+
+@models.command("show")
+@click.argument("identifier", metavar="ID")
+@STORE
+def show_model(identifier: str, store: Path | None) -> None:
+    """Write what a version says of itself, as JSON.
+
+    Without a store, there is only the model that ships.
+    """
+    import json
+    from dataclasses import asdict
+
+    from classifier.errors import ModelError
+    from classifier.registry import ModelStore
+    from classifier.resources import default_model
+    from classifier.store import load_card
+
+    with _plain_errors():
+        card = load_card(ModelStore(store).path(identifier) if store else default_model())
+        if card.identifier != identifier:
+            raise ModelError(f"{identifier!r:.40} is not the model that ships; name its store with --store")
+        shown = {name: value for name, value in asdict(card).items() if name not in ("held_out", "self_test")}
+        _write(json.dumps(shown, ensure_ascii=False, indent=1) + "\n")
 
 
 @main.command()
@@ -238,6 +404,7 @@ def _summary(figures: dict[str, Any]) -> str:
     help="Also make a page to look at, DIR/index.html: figures, pictures of them, and the worst articles.",
 )
 @MODEL
+@STORE
 def evaluate(
     gold: Path | None,
     seeds: Path | None,
@@ -246,6 +413,7 @@ def evaluate(
     as_json: bool,
     report: Path | None,
     model: Path | None,
+    store: Path | None,
 ) -> None:
     """Measure a model on labelled articles, or training itself on seeds by grouped folds."""
     if gold and seeds:
@@ -264,7 +432,7 @@ def evaluate(
         if report:
             check_folder(report)  # before the minutes that measuring may take
         if gold:
-            cleaner = Cleaner.load(model)
+            cleaner = Cleaner.load(_chosen(model, store))
             result = measure(cleaner, read_gold(gold))
             subject = f"Model {cleaner.model.identifier} on the articles of {gold.name}"
         else:
@@ -343,7 +511,8 @@ def check(directory: Path | None) -> None:
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True, help="Threads of each process.")
 @MODEL
-def serve(host: str, port: int, workers: int, threads: int, model: Path | None) -> None:
+@STORE
+def serve(host: str, port: int, workers: int, threads: int, model: Path | None, store: Path | None) -> None:
     """Run the HTTP service."""
     from dataclasses import replace
 
@@ -352,4 +521,5 @@ def serve(host: str, port: int, workers: int, threads: int, model: Path | None) 
 
     with _plain_errors():
         settings = Settings.from_environment()
-        run(host, port, workers, threads, replace(settings, model=model) if model else settings)
+        chosen = _chosen(model, store)
+        run(host, port, workers, threads, replace(settings, model=chosen) if chosen else settings)

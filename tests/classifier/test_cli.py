@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -16,7 +16,10 @@ from classifier import evaluation
 from classifier.cleaning import Cleaner
 from classifier.cli import main
 from classifier.labels import LABELS, LabelledArticle
-from classifier.store import load_card
+from classifier.model import Model
+from classifier.registry import ModelStore
+from classifier.resources import default_model
+from classifier.store import ModelCard, load_card
 
 ROOT = Path(__file__).parents[2]
 TEXT = (
@@ -24,6 +27,7 @@ TEXT = (
     "The city council voted 14 to 9 on Tuesday for new bus lanes on the ring road.\n"
     "All rights reserved.\n"
 )
+ONE, TWO, NEW = "winnow-000000000001", "winnow-000000000002", "winnow-000000000003"
 KEEP_ALL = [word for label in LABELS for word in ("--keep", label.value)]
 
 
@@ -78,7 +82,7 @@ def test_every_command_is_in_the_readme(words: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["--help"], ["--version"], *([name, "--help"] for name in ("clean", "train", "evaluate", "serve"))],
+    [["--help"], ["--version"], *([name, "--help"] for name in ("clean", "train", "evaluate", "serve", "models"))],
 )
 def test_help_imports_nothing_heavy(words: list[str]) -> None:
     """The command line answers at once: what a command needs is imported when it runs."""
@@ -205,6 +209,14 @@ def test_what_cannot_be_read_is_named_and_the_others_are_done(
         ["batch", "a", "b", "--jobs", "0"],
         ["batch", "a", "b", "--jobs", "many"],
         ["train", "--add-weight", "0"],
+        ["train", "--store", "a", "--output", "b"],
+        ["train", "--no-use"],
+        ["train", "--no-use", "--output", "a"],
+        ["models", "use"],
+        ["models", "use", "winnow-000000000001"],
+        ["models", "use", "--store", "a"],
+        ["models", "show", "--store", "a"],
+        ["models", "list", "--store", __file__],
         ["evaluate", "--gold", "a.jsonl", "--seeds", "b"],
         ["evaluate", "--folds", "1"],
         ["seeds", "check", "a", "b"],
@@ -240,6 +252,277 @@ def test_the_environment_names_the_model(
     monkeypatch.setenv("WINNOW_MODEL", str(quick_folder))
     assert json.loads(winnow("clean", "--json", article).stdout)["model"] == quick_cleaner.model.identifier
     assert winnow("clean", article, "--model", quick_folder / "none").exit_code == 1
+
+
+@pytest.fixture
+def store(two_versions: Path, tmp_path: Path) -> ModelStore:
+    """A model store with two versions, the first in use."""
+    return ModelStore(Path(shutil.copytree(two_versions, tmp_path / "store")))
+
+
+def model_used(*words: str | Path) -> str:
+    """Return the identifier of the model with which `clean` answers."""
+    return str(json.loads(winnow("clean", "--json", *words, given=TEXT).stdout)["model"])
+
+
+def test_the_model_is_the_one_named_or_else_the_stores_or_else_the_shipped(
+    store: ModelStore, tmp_path: Path, model: list[str], quick_cleaner: Cleaner
+) -> None:
+    """The store's is the one in use at the time."""
+    shipped = load_card(default_model()).identifier
+    assert model_used() == model_used("--store", tmp_path / "new") == shipped
+    assert model_used("--store", store.directory) == ONE
+    store.use(TWO)
+    assert model_used("--store", store.directory) == TWO
+    assert model_used("--store", store.directory, *model) == quick_cleaner.model.identifier
+
+
+@pytest.mark.parametrize(
+    ("environment", "typed", "used"),
+    [
+        (["STORE"], [], "store"),
+        (["MODEL", "STORE"], [], "model"),
+        (["MODEL"], ["store"], "store"),
+        (["STORE"], ["model"], "model"),
+        (["MODEL", "STORE"], ["store"], "store"),
+        (["MODEL", "STORE"], ["model"], "model"),
+        (["MODEL", "STORE"], ["model", "store"], "model"),
+    ],
+)
+def test_what_is_typed_goes_before_the_environment(
+    store: ModelStore,
+    quick_folder: Path,
+    quick_cleaner: Cleaner,
+    monkeypatch: pytest.MonkeyPatch,
+    environment: list[str],
+    typed: list[str],
+    used: str,
+) -> None:
+    """And of two that are equally near the model goes before the store."""
+    places = {"model": quick_folder, "store": store.directory}
+    for name in environment:
+        monkeypatch.setenv(f"WINNOW_{name}", str(places[name.lower()]))
+    words = [word for name in typed for word in (f"--{name}", places[name])]
+    assert model_used(*words) == {"model": quick_cleaner.model.identifier, "store": ONE}[used]
+
+
+def test_a_store_serves_every_command_that_takes_a_model(
+    store: ModelStore, tmp_path: Path, gold: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batch, evaluate and the service use its current model."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jsonl").write_text(json.dumps({"text": TEXT}), "utf-8")
+    result = winnow("batch", tmp_path / "in", tmp_path / "out", "--jobs", "1", "--store", store.directory)
+    assert result.exit_code == 0, result.stderr
+    assert json.loads((tmp_path / "out" / "a.jsonl").read_text("utf-8"))["model"] == ONE
+    result = winnow("evaluate", "--gold", gold, "--report", tmp_path / "report", "--store", store.directory)
+    assert result.exit_code == 0, result.stderr
+    assert f"Model {ONE} on" in (tmp_path / "report" / "index.html").read_text("utf-8")
+    served = []
+    monkeypatch.setattr("service.server.serve", lambda *given: served.append(given[-1].model))
+    assert winnow("serve", "--store", store.directory).exit_code == 0
+    assert served == [store.path(ONE)]
+
+
+@pytest.mark.parametrize(
+    "words", [["clean"], ["batch", "{tmp}", "{tmp}-out"], ["evaluate", "--gold", "{tmp}/gold.jsonl"], ["serve"]]
+)
+def test_a_store_that_cannot_be_used_is_one_sentence(
+    store: ModelStore, tmp_path: Path, gold: Path, words: list[str]
+) -> None:
+    """It names the command that mends it; exit status 1."""
+    (store.directory / "current").write_text("nonsense", "utf-8")
+    result = winnow(*(word.format(tmp=tmp_path) for word in words), "--store", store.directory)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert re.fullmatch(r"(?s).*winnow: .*current names no model.*winnow models use ID.*\n", result.stderr)
+
+
+def test_models_are_listed(store: ModelStore) -> None:
+    """A line each, oldest first: name, date, seeds and figures, with a star before the one in use."""
+    shipped = load_card(default_model())
+    result = winnow("models", "list", "--store", store.directory)
+    assert (result.exit_code, result.stderr) == (0, "")
+    first, second, third = result.stdout.splitlines()
+    assert re.fullmatch(rf"\* {ONE}  2001-01-01T00:00:00Z  60 seeds; .*core recall [01]\.\d{{3}}, .*", first)
+    assert second.startswith(f"  {TWO}  2002-01-01T00:00:00Z  60 seeds; ")
+    assert third.startswith(f"  {shipped.identifier}  {shipped.created}  {shipped.seeds['articles']} seeds; ")
+
+
+def test_models_are_listed_when_none_is_in_use(store: ModelStore) -> None:
+    """So that one can be chosen; what is wrong follows, with status 1."""
+    (store.directory / "current").write_text("nonsense", "utf-8")
+    result = winnow("models", "list", "--store", store.directory)
+    assert result.exit_code == 1
+    assert len(result.stdout.splitlines()) == 3
+    assert "*" not in result.stdout
+    assert "winnow models use ID" in result.stderr
+
+
+def test_a_model_is_taken_into_use_by_its_name(store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment can name the store; another name is told with status 1, and changes nothing."""
+    monkeypatch.setenv("WINNOW_STORE", str(store.directory))
+    result = winnow("models", "use", TWO)
+    assert (result.exit_code, result.stdout) == (0, f"{TWO} is now in use\n")
+    assert store.current() == TWO
+    result = winnow("models", "use", "../store")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("winnow: there is no model '../store' in the store; ")
+    assert store.current() == TWO
+
+
+def test_a_model_is_shown_as_json(store: ModelStore) -> None:
+    """What its card says, without what is for machines; also the one that ships, with a store or without."""
+    card = load_card(store.path(TWO))
+    result = winnow("models", "show", TWO, "--store", store.directory)
+    assert result.exit_code == 0
+    shown = json.loads(result.stdout)
+    assert (shown["identifier"], shown["figures"], shown["languages"]) == (TWO, card.figures, card.languages)
+    assert not {"held_out", "self_test"} & set(shown)
+    shipped = load_card(default_model()).identifier
+    assert winnow("models", "show", shipped).stdout == winnow("models", "show", shipped, "--store", "new").stdout
+    result = winnow("models", "show", TWO)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "name its store with --store" in result.stderr
+
+
+def test_without_a_store_the_shipped_model_is_listed() -> None:
+    """It is in use."""
+    result = winnow("models", "list")
+    assert result.stdout.startswith(f"* {load_card(default_model()).identifier}  ")
+    assert len(result.stdout.splitlines()) == 1
+
+
+Training = Callable[[Mapping[str, str]], list[LabelledArticle]]
+
+
+@pytest.fixture
+def training(version: Callable[..., tuple[Model, ModelCard]], monkeypatch: pytest.MonkeyPatch) -> Training:
+    """Lets training give a third model at once, with a card that holds out what is given; the articles it was given
+    come back in a list.
+    """
+
+    def give(held_out: Mapping[str, str]) -> list[LabelledArticle]:
+        given: list[LabelledArticle] = []
+
+        def train(articles: list[LabelledArticle], report: object) -> tuple[Model, ModelCard]:
+            given.extend(articles)
+            return version(NEW, held_out=held_out)
+
+        monkeypatch.setattr("classifier.training.train", train)
+        return given
+
+    return give
+
+
+@pytest.fixture
+def as_before(quick: tuple[Model, ModelCard]) -> dict[str, str]:
+    """What was held out of the model in use, counted as it was."""
+    return dict(quick[1].held_out)
+
+
+@pytest.fixture
+def all_lost(as_before: dict[str, str]) -> dict[str, str]:
+    """The same articles, with all that is core taken for promo."""
+    return {key: " ".join(["0", "0", "0", "9", *row.split()[4:]]) for key, row in as_before.items()}
+
+
+def test_a_trained_model_no_worse_goes_into_use(
+    store: ModelStore, seed_folder: Path, training: Training, as_before: dict[str, str]
+) -> None:
+    """After it was added and compared with the one in use."""
+    training(as_before)
+    result = winnow("train", "--seeds", seed_folder, "--store", store.directory)
+    assert (result.exit_code, result.stderr) == (0, "")
+    added, compared, used = result.stdout.splitlines()
+    assert added.startswith(f"{NEW} added to {store.directory}: on seeds held out, core recall ")
+    assert compared.startswith(f"beside {ONE}, in use, it is no worse: on {len(as_before)} articles held out of both, ")
+    assert used == f"{NEW} is now in use"
+    assert store.load().identifier == NEW
+
+
+@pytest.mark.parametrize("case", ["worse", "not compared", "no counts", "not to be used"])
+def test_the_model_in_use_stays_unless_the_new_one_is_no_worse(
+    store: ModelStore,
+    seed_folder: Path,
+    training: Training,
+    as_before: dict[str, str],
+    all_lost: dict[str, str],
+    case: str,
+) -> None:
+    """The new one is in the store all the same, and the command that takes it is named."""
+    training({"worse": all_lost, "not compared": {}, "no counts": as_before, "not to be used": as_before}[case])
+    if case == "no counts":
+        card = json.loads((store.path(ONE) / "card.json").read_text("utf-8"))
+        (store.path(ONE) / "card.json").write_text(json.dumps({**card, "held_out": {}}), "utf-8")
+    option = ["--no-use"] if case == "not to be used" else []
+    result = winnow("train", "--seeds", seed_folder, "--store", store.directory, *option)
+    assert (result.exit_code, result.stderr) == (0, "")
+    told = {
+        "worse": "it is worse, by more than",
+        "not compared": "it cannot be compared: no article",
+        "no counts": f"it cannot be compared: the card of {ONE}",
+        "not to be used": "it is no worse",
+    }
+    assert f"beside {ONE}, in use, {told[case]}" in result.stdout
+    assert result.stdout.endswith(f"\n{ONE} stays in use; 'winnow models use {NEW}' takes the new model\n")
+    assert store.current() == ONE
+    assert winnow("models", "use", NEW, "--store", store.directory).exit_code == 0
+    assert store.load().identifier == NEW
+
+
+def test_a_new_model_is_kept_when_the_one_in_use_is_damaged(
+    store: ModelStore, seed_folder: Path, training: Training, as_before: dict[str, str]
+) -> None:
+    """Standard error says why they were not compared; nothing is taken into use unasked."""
+    training(as_before)
+    (store.directory / "current").write_text("nonsense", "utf-8")
+    result = winnow("train", "--seeds", seed_folder, "--store", store.directory)
+    assert result.exit_code == 0
+    assert "is not compared with the one in use: " in result.stderr
+    assert f"'winnow models use {NEW}' takes the new model" in result.stdout
+    assert (store.directory / "current").read_text("utf-8") == "nonsense"
+    assert NEW in [card.identifier for card in store.cards()]
+
+
+def test_one_training_at_a_time(store: ModelStore, seed_folder: Path, training: Training) -> None:
+    """A second one in the same store is told at once, with status 1, and does nothing."""
+    given = training({})
+    with store.training_lock():
+        result = winnow("train", "--seeds", seed_folder, "--store", store.directory)
+    assert (result.exit_code, result.stdout, given) == (1, "", [])
+    assert result.stderr.startswith("winnow: another training is under way in ")
+
+
+def test_an_output_that_is_typed_goes_before_a_store_of_the_environment(
+    store: ModelStore, tmp_path: Path, seed_folder: Path, training: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store is left alone, and the comparison is with the model that ships."""
+    training({})
+    monkeypatch.setenv("WINNOW_STORE", str(store.directory))
+    result = winnow("train", "--seeds", seed_folder, "--output", tmp_path / "model")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith(f"{NEW} saved in {tmp_path / 'model'}: ")
+    assert f"\nbeside {load_card(default_model()).identifier}, which ships, it " in result.stdout
+    assert load_card(tmp_path / "model").identifier == NEW
+    assert NEW not in [card.identifier for card in store.cards()]
+
+
+def test_an_added_article_is_in_the_same_fold_wherever_it_lies(
+    tmp_path: Path, seed_folder: Path, few_seeds: list[LabelledArticle], training: Training
+) -> None:
+    """Its group does not name the folder, so that a model can be compared with one trained before a move."""
+    given = training({})
+    groups = []
+    for folder in ("mine", "moved/mine"):
+        own = tmp_path / folder / "en"
+        own.mkdir(parents=True)
+        shutil.copy(few_seeds[30].origin, own)
+        given.clear()
+        result = winnow("train", "--seeds", seed_folder, "--add", own.parent, "--output", tmp_path / "model")
+        assert result.exit_code == 0, result.stderr
+        groups.append([article.group for article in given[24:]])
+    assert groups[0] == groups[1] == [groups[0][0]] * 4
+    assert groups[0][0] not in {article.group for article in given[:24]}
 
 
 def test_batch_cleans_a_folder(tmp_path: Path, article: Path, model: list[str], quick_cleaner: Cleaner) -> None:
