@@ -269,21 +269,11 @@ def _train(
     seeds: Path | None, added: tuple[Path, ...], add_weight: int
 ) -> tuple["Model", "ModelCard", list["LabelledArticle"]]:
     """Return a new model, its card, and the articles it was made from."""
-    from dataclasses import replace
-
     from classifier.resources import default_seeds
-    from classifier.seeds import read_seeds
+    from classifier.seeds import read_seeds_with
     from classifier.training import train as train_model
 
-    articles = read_seeds(seeds or default_seeds())
-    for folder in added:
-        # An article's copies share its group, so that they are never on both sides of a fold; and the group tells
-        # nothing of the folder, so that the article is in the same fold wherever it lies.
-        articles += [
-            replace(article, group=f"added/{article.group}")
-            for article in read_seeds(folder)
-            for _ in range(add_weight)
-        ]
+    articles = read_seeds_with(seeds or default_seeds(), added, add_weight)
     model, card = train_model(articles, report=lambda message: click.echo(message, err=True))
     return model, card, articles
 
@@ -505,21 +495,64 @@ def check(directory: Path | None) -> None:
     click.echo(f"{len(articles)} seeds in {len({article.language for article in articles})} languages are sound")
 
 
-@main.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port to listen on.")
-@click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
-@click.option("--threads", type=click.IntRange(1), default=2, show_default=True, help="Threads of each process.")
+class _Serve(click.Command):
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the environment variables that set the service up."""
+        from service.settings import describe_settings
+
+        with formatter.section("Environment"):
+            formatter.write_dl(describe_settings())
+
+
+@main.command(cls=_Serve)
+@click.option("--host", default="127.0.0.1", show_default=True, envvar="WINNOW_HOST", help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    envvar="WINNOW_PORT",
+    help="Port to listen on.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    envvar="WINNOW_WORKERS",
+    help="Processes; by default one for each core, as far as memory goes.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    default=16,
+    show_default=True,
+    envvar="WINNOW_THREADS",
+    help="Requests that a process takes at the same time; what they bring is cleaned together.",
+)
 @MODEL
 @STORE
-def serve(host: str, port: int, workers: int, threads: int, model: Path | None, store: Path | None) -> None:
+def serve(host: str, port: int, workers: int | None, threads: int, model: Path | None, store: Path | None) -> None:
     """Run the HTTP service."""
+    import os
+    import tempfile
     from dataclasses import replace
 
+    # Both are read when the libraries are first imported: metrics of all workers are added up by way of a folder, and
+    # a worker's arrays need no threads of their own.
+    folder = None
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        folder = tempfile.TemporaryDirectory(prefix="winnow-metrics-", ignore_cleanup_errors=True)
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder.name
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from service.server import default_workers
     from service.server import serve as run
     from service.settings import Settings
 
     with _plain_errors():
-        settings = Settings.from_environment()
-        chosen = _chosen(model, store)
-        run(host, port, workers, threads, replace(settings, model=chosen) if chosen else settings)
+        if model is not None and _typed("store") and not _typed("model"):
+            model = None  # the store that was typed goes before the model of the environment
+        settings = replace(Settings.from_environment(), model=model, store=store)
+        try:
+            run(host, port, workers or default_workers(), threads, settings)
+        finally:
+            if folder is not None:
+                folder.cleanup()

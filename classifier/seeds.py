@@ -5,7 +5,8 @@ the row to the one before without a line break. The raw article is what the rows
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from classifier.labels import LABELS, Label, LabelledArticle
 
 NEAR_DUPLICATE = 0.4
 """Share of the shorter article's shingles that two seeds may at most have in common."""
+
+ADDED_WEIGHT = 4
+"""How many times an article counts that was added to the seeds: a handful of a site's must tell among many."""
 
 _SHINGLE = 24  # characters without white space: five or six words, or a clause of Chinese
 _COMMON = 20  # a shingle in more seeds than this is stock wording and tells nothing
@@ -29,6 +33,20 @@ def read_seeds(directory: Path) -> list[LabelledArticle]:
     if problems:
         raise SeedError("\n".join(problems))
     return articles
+
+
+def read_seeds_with(directory: Path, added: Sequence[Path], weight: int = ADDED_WEIGHT) -> list[LabelledArticle]:
+    """Read every seed below a directory, and `weight` copies of every one below the added ones.
+
+    The copies of an article share its group, so that they are never on both sides of a fold; and the group tells
+    nothing of the folder, so that the article is in the same fold wherever it lies. Raises SeedError.
+    """
+    return read_seeds(directory) + [
+        replace(article, group=f"added/{article.group}")
+        for folder in added
+        for article in read_seeds(folder)
+        for _ in range(weight)
+    ]
 
 
 def check_seeds(directory: Path) -> list[str]:
@@ -87,6 +105,30 @@ def parse_seed(content: str, path: Path, language: str = "") -> LabelledArticle:
     if problems:
         raise SeedError("\n".join(problems))
     return LabelledArticle(path.stem, text, tuple(spans), language, notes.get("group", path.stem), str(path))
+
+
+def format_seed(article: LabelledArticle, source: str) -> str:
+    """Return the seed file's content for an article; of the white space between paragraphs only line breaks, or their
+    lack, are kept, and a tab becomes a space.
+
+    Raises SeedError when a paragraph holds what a row cannot.
+    """
+    rows = [f"# source: {source}"]
+    if article.group and article.group != article.identifier:
+        rows.append(f"# group: {article.group}")
+    last = 0
+    for number, (start, end, label) in enumerate(article.spans):
+        gap, text = article.text[last:start], article.text[start:end].replace("\t", " ").strip()
+        if len(text.splitlines()) != 1:
+            raise SeedError(f"paragraph {number} holds a line break, or nothing; label each line for itself")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise SeedError(f"paragraph {number} holds half a surrogate pair; remove it") from error
+        glued = number > 0 and len(f"{gap}.".splitlines()) == 1
+        rows.append(f"{label}+\t{' ' * len(gap)}{text}" if glued else f"{label}\t{text}")
+        last = end
+    return "\n".join(rows) + "\n"
 
 
 def _row_problem(name: str, tab: str, piece: str, *, first: bool) -> str:

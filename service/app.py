@@ -1,13 +1,31 @@
 """The application factory: it wires the service and does nothing else."""
 
-from flask import Flask
+from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
 
 from classifier.cleaning import Cleaner
+from classifier.registry import ModelStore
 from service.clean import clean_routes
+from service.deadlines import Deadline, Deadlines
+from service.docs import docs_routes
 from service.errors import register_errors
 from service.health import health_routes
+from service.logs import register_logs
+from service.metrics import Metrics, metrics_routes, register_metrics
+from service.models import models_routes
+from service.seeds import seeds_routes
+from service.serving import Serving
 from service.settings import Settings
+from service.training import training_routes
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 
 
 class _JSON(DefaultJSONProvider):
@@ -16,16 +34,50 @@ class _JSON(DefaultJSONProvider):
 
 
 def create_app(settings: Settings | None = None, cleaner: Cleaner | None = None) -> Flask:
-    """Return the service, by default set up from the environment and with the model that its settings name.
+    """Return the service, by default set up from the environment.
 
-    Raises SettingsError and ModelError, so that what cannot work does not start.
+    `cleaner` takes the place of the model that the settings name. Raises SettingsError and ModelError, so that what
+    cannot work does not start.
     """
     settings = settings or Settings.from_environment()
-    cleaner = cleaner or Cleaner.load(settings.model)
+    store = ModelStore(settings.store) if settings.store else None
+    serving = Serving(settings.model, store, cleaner)
+    metrics = Metrics()
     app = Flask(__name__, static_folder=None)
     app.json = _JSON(app)
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    register_logs(app)
+    _register_deadlines(app, settings.request_seconds)
     register_errors(app)
-    app.register_blueprint(clean_routes(cleaner))
-    app.register_blueprint(health_routes(cleaner))
+    register_metrics(app, metrics)
+    _register_headers(app)
+    app.register_blueprint(clean_routes(serving, settings, metrics))
+    app.register_blueprint(seeds_routes(settings))
+    app.register_blueprint(training_routes(serving, settings))
+    app.register_blueprint(models_routes(serving, settings))
+    app.register_blueprint(health_routes(serving))
+    app.register_blueprint(metrics_routes(metrics, serving))
+    app.register_blueprint(docs_routes())
     return app
+
+
+def _register_deadlines(app: Flask, seconds: float) -> None:
+    deadlines = Deadlines()
+
+    @app.before_request
+    def begin() -> None:
+        g.deadline = Deadline(request.environ.get("gunicorn.socket"), seconds)
+        deadlines.watch(g.deadline)
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        deadline = g.deadline
+        response.call_on_close(lambda: deadlines.forget(deadline))
+        return response
+
+
+def _register_headers(app: Flask) -> None:
+    @app.after_request
+    def add(response: Response) -> Response:
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response

@@ -3,37 +3,25 @@
 from collections.abc import Sequence
 
 from flask import request
-from werkzeug.exceptions import BadRequest, NotAcceptable, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import NotAcceptable, UnsupportedMediaType
 
 JSON = "application/json"
 TEXT = "text/plain"
+ROWS = "application/x-ndjson"
+ROWS_NAMES = (ROWS, "application/ndjson", "application/jsonl", "application/jsonlines")
+"""JSON Lines goes by several names."""
 
 
 def body_type(accepted: Sequence[str]) -> str:
     """Return the media type of the body, one of `accepted`.
 
-    Raises UnsupportedMediaType for another one, for another charset than UTF-8 and for a compressed body.
+    Raises UnsupportedMediaType for another one and for another charset than UTF-8.
     """
     if request.mimetype not in accepted:
         raise UnsupportedMediaType(f"Send the body as {' or '.join(accepted)}, and say so in Content-Type.")
     if request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
         raise UnsupportedMediaType("Send the body in UTF-8.")
-    if request.content_encoding not in (None, "", "identity"):
-        raise UnsupportedMediaType("Send the body without a Content-Encoding.")
     return request.mimetype
-
-
-def body_text() -> str:
-    """Return the body as text. Raises RequestEntityTooLarge, or BadRequest when it is not UTF-8."""
-    body = request.get_data(cache=False)
-    # Werkzeug cuts a body that does not tell its length at the limit and says nothing, so whether more is left has
-    # to be asked.
-    if request.content_length is None and len(body) == request.max_content_length and request.input_stream.read(1):
-        raise RequestEntityTooLarge
-    try:
-        return body.decode()
-    except UnicodeDecodeError as error:
-        raise BadRequest(f"The body is not UTF-8: byte {error.start} cannot be decoded.") from error
 
 
 def answer_type(offered: Sequence[str]) -> str:

@@ -1,18 +1,27 @@
 """The service on gunicorn, a production WSGI server."""
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from threadpoolctl import threadpool_limits
 
 from service.app import create_app
+from service.logs import set_up_logs
+from service.metrics import forget_worker
 from service.settings import Settings
-
-REQUEST_SECONDS = 60
-"""How long a worker may be silent, and how long requests under way may take to finish when the service stops."""
 
 KEEP_ALIVE_SECONDS = 5
 """How long an idle connection is kept for the next request."""
+
+WORKER_BYTES = 400_000_000
+"""What a worker may need beside the model they share: texts under way and their arrays."""
+
+BACKLOG = 512
+"""Connections that wait to be accepted; the system turns more away."""
 
 
 def serve(host: str, port: int, workers: int, threads: int, settings: Settings) -> None:
@@ -28,13 +37,25 @@ def serve(host: str, port: int, workers: int, threads: int, settings: Settings) 
         "threads": threads,
         "worker_class": "gthread",  # keeps connections alive and is not blocked by a slow sender
         "preload_app": True,
-        "timeout": REQUEST_SECONDS,
-        "graceful_timeout": REQUEST_SECONDS,
+        "timeout": settings.request_seconds + 30,
+        "graceful_timeout": settings.request_seconds,
         "keepalive": KEEP_ALIVE_SECONDS,
+        "backlog": BACKLOG,
+        "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # no disk can stall the heartbeat
         "accesslog": None,
+        "loglevel": "warning",
         "control_socket_disable": True,  # nothing but HTTP comes in
+        "child_exit": _forget,
+        "post_fork": _limit,
     }
     _Server(settings, options).run()
+
+
+def default_workers() -> int:
+    """Return how many workers suit this machine: one for each core it may use, and memory for all of them."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(cores, memory // (2 * WORKER_BYTES)))
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
@@ -48,4 +69,13 @@ class _Server(BaseApplication):  # type: ignore[misc]
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
+        set_up_logs()
         return create_app(self.settings)
+
+
+def _limit(server: Any, worker: Any) -> None:
+    threadpool_limits(1)  # workers are as many as cores: more threads in each would only wait for each other
+
+
+def _forget(server: Any, worker: Any) -> None:
+    forget_worker(worker.pid)

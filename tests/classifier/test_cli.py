@@ -97,7 +97,7 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     assert run.returncode == 0, run.stderr
     imported = set(run.stdout.split("\n")[-2].split())
     assert "click" in imported
-    heavy = {"numpy", "scipy", "sklearn", "joblib", "sentencex", "charset_normalizer", "flask", "jinja2", "service"}
+    heavy = {"numpy", "scipy", "sklearn", "joblib", "sentencex", "charset_normalizer", "flask", "jinja2", "pydantic"}
     assert not heavy & imported
 
 
@@ -319,9 +319,9 @@ def test_a_store_serves_every_command_that_takes_a_model(
     assert result.exit_code == 0, result.stderr
     assert f"Model {ONE} on" in (tmp_path / "report" / "index.html").read_text("utf-8")
     served = []
-    monkeypatch.setattr("service.server.serve", lambda *given: served.append(given[-1].model))
+    monkeypatch.setattr("service.server.serve", lambda *given: served.append((given[-1].model, given[-1].store)))
     assert winnow("serve", "--store", store.directory).exit_code == 0
-    assert served == [store.path(ONE)]
+    assert served == [(None, store.directory)]
 
 
 @pytest.mark.parametrize(

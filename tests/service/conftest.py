@@ -61,14 +61,22 @@ def cleaner() -> Cleaner:
 
 @pytest.fixture
 def app(cleaner: Cleaner) -> Flask:
-    """The service with the stub model and a small limit on bodies."""
-    return create_app(Settings(max_body_bytes=MAX_BODY_BYTES), cleaner)
+    """The service with the stub model and small limits."""
+    return create_app(
+        Settings(max_body_bytes=MAX_BODY_BYTES, max_batch_bytes=10 * MAX_BODY_BYTES, max_articles=5), cleaner
+    )
 
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     """A client of that service."""
     return app.test_client()
+
+
+@pytest.fixture
+def large_client(cleaner: Cleaner) -> FlaskClient:
+    """A client of a service with the usual limits."""
+    return create_app(Settings(), cleaner).test_client()
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ import pytest
 from classifier.cleaning import Cleaner
 from classifier.errors import ModelError, WinnowError
 from service import create_app
-from service.errors import SettingsError
-from service.settings import Settings
+from service.settings import Settings, SettingsError, describe_settings
 
 
 @pytest.mark.parametrize(
@@ -19,8 +18,12 @@ from service.settings import Settings
         ({"WINNOW_MODEL": "models/a"}, Settings(model=Path("models/a"))),
         ({"WINNOW_MAX_BODY_BYTES": "1"}, Settings(max_body_bytes=1)),
         (
+            {"WINNOW_STORE": "s", "WINNOW_TOKEN": "t", "WINNOW_QUEUE": "3"},
+            Settings(store=Path("s"), token="t", queue=3),
+        ),
+        (
             {"WINNOW_MODEL": "b", "WINNOW_MAX_BODY_BYTES": " 5000000 ", "WINNOW_OTHER": "x"},
-            Settings(Path("b"), 5_000_000),
+            Settings(Path("b"), max_body_bytes=5_000_000),
         ),
     ],
 )
@@ -41,6 +44,15 @@ def test_a_limit_that_is_none_is_refused(value: str) -> None:
     assert isinstance(caught.value, WinnowError)
     assert isinstance(caught.value, ValueError)
     assert len(str(caught.value)) < 200
+
+
+def test_every_variable_is_described_and_the_token_is_never_shown() -> None:
+    """The list for users names each variable with what it means; a token is in no printed settings."""
+    described = dict(describe_settings())
+    assert described.keys() >= {"WINNOW_MODEL", "WINNOW_STORE", "WINNOW_TOKEN", "WINNOW_QUEUE"}
+    assert all(described.values())
+    assert "2,000,000" in described["WINNOW_MAX_BODY_BYTES"]
+    assert "hush" not in repr(Settings(token="hush"))
 
 
 def test_the_factory_reads_the_environment_of_the_process(monkeypatch: pytest.MonkeyPatch, cleaner: Cleaner) -> None:

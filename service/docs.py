@@ -1,0 +1,139 @@
+"""GET /openapi.json and /docs: the interface, described from the models that check it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from importlib.metadata import version
+from typing import Any, ParamSpec
+
+from flask import Blueprint, Flask, Response, current_app, jsonify, render_template
+from spectree import Response as Answers
+from spectree import SecurityScheme, SpecTree
+from spectree.models import SecureType, SecuritySchemeData
+
+from service.errors import PROBLEM
+from service.media import JSON, ROWS, TEXT
+from service.schema import Problem
+
+Given = ParamSpec("Given")
+View = Callable[Given, Response]
+
+_API = SpecTree(
+    "flask",
+    title="Winnow",
+    version=version("winnow-news"),
+    description="Labels every paragraph of a raw, scraped news text and gives back the clean article.",
+    security_schemes=[SecurityScheme(name="token", data=SecuritySchemeData(type=SecureType.HTTP, scheme="bearer"))],
+    mode="strict",
+    validation_error_model=Problem,
+    naming_strategy=lambda model: model.__name__,
+    nested_naming_strategy=lambda _, model: model,
+)
+_TEXT_SCHEMA = {"schema": {"type": "string"}}
+
+
+@dataclass(frozen=True)
+class _Media:
+    """What spectree has no words for: forms of bodies beside JSON."""
+
+    text: bool
+    rows: bool
+    answer_text: bool
+    answer_rows: bool
+
+
+def describes(
+    *,
+    answer: Any = None,
+    json: Any = None,
+    query: Any = None,
+    status: int = 200,
+    errors: Sequence[int] = (),
+    text: bool = False,
+    rows: bool = False,
+    answer_text: bool = False,
+    answer_rows: bool = False,
+    guarded: bool = False,
+    parameters: dict[str, str] | None = None,
+) -> Callable[[View[Given]], View[Given]]:
+    """Describe a route for the OpenAPI document: models of its body, query and answer, statuses of its errors.
+
+    `text` and `rows` are for bodies that may also be plain text or JSON Lines, and so for answers. A guarded route
+    needs the token. Nothing of it runs when the route does.
+    """
+    codes = {f"HTTP_{code}": Problem for code in (*errors, *((401, 403) if guarded else ()))}
+    answers = Answers(**{f"HTTP_{status}": answer}, **codes) if answer else Answers(f"HTTP_{status}", **codes)
+
+    def describe(route: View[Given]) -> View[Given]:
+        described = _API.validate(
+            json=json,
+            query=query,
+            resp=answers,
+            security={"token": []} if guarded else None,
+            path_parameter_descriptions=parameters,
+            skip_validation=True,
+        )(route)
+
+        # spectree finds what it knows behind __wrapped__; its own wrapper, which reads a streamed answer to the end
+        # before it is sent, is not called.
+        @wraps(described)
+        def view(*args: Given.args, **kwargs: Given.kwargs) -> Response:
+            return route(*args, **kwargs)
+
+        view.winnow_media = _Media(text, rows, answer_text, answer_rows)  # type: ignore[attr-defined]
+        return view
+
+    return describe
+
+
+def docs_routes() -> Blueprint:
+    """Return the routes that tell of all others."""
+    routes = Blueprint("docs", __name__, template_folder="templates")
+
+    @routes.get("/openapi.json")
+    def openapi() -> Response:
+        """The OpenAPI document."""
+        return jsonify(_document())
+
+    @routes.get("/docs")
+    def docs() -> Response:
+        """The same to read, in one page that loads nothing."""
+        response = Response(render_template("docs.html", document=_document()), mimetype="text/html")
+        response.content_security_policy.default_src = "'none'"
+        response.content_security_policy.style_src = "'unsafe-inline'"
+        return response
+
+    return routes
+
+
+def _document() -> dict[str, Any]:
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    if "winnow_openapi" not in app.extensions:
+        app.extensions["winnow_openapi"] = _complete(app, _API.spec)
+    document: dict[str, Any] = app.extensions["winnow_openapi"]
+    return document
+
+
+def _complete(app: Flask, document: dict[str, Any]) -> dict[str, Any]:
+    """Add the forms of bodies beside JSON, and the media type of problem details."""
+    for rule in app.url_map.iter_rules():
+        media = getattr(app.view_functions[rule.endpoint], "winnow_media", None)
+        path = str(rule).replace("<", "{").replace(">", "}")
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            operation = document["paths"].get(path, {}).get(method.lower())
+            if media is None or operation is None:
+                continue
+            body, answers = operation.get("requestBody"), operation["responses"]
+            if body:
+                body["required"] = True
+                body["content"] |= {TEXT: _TEXT_SCHEMA} if media.text else {}
+                body["content"] |= {ROWS: _TEXT_SCHEMA} if media.rows else {}
+            for status, answer in answers.items():
+                content = answer.get("content", {})
+                if status >= "400" and JSON in content:
+                    content[PROBLEM] = content.pop(JSON)
+                elif status < "300":
+                    content |= {TEXT: _TEXT_SCHEMA} if media.answer_text else {}
+                    content |= {ROWS: _TEXT_SCHEMA} if media.answer_rows else {}
+    document.pop("servers", None)
+    return document
