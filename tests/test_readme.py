@@ -113,6 +113,8 @@ def test_curl_commands_get_the_clean_text(server: int, checkout: Path) -> None:
     """The README's curl commands reach a served Winnow and get the story back."""
     if not shutil.which("curl"):
         pytest.skip("curl is not installed")
+    for command in commands("printf"):
+        assert run(command, checkout).returncode == 0
     for command in commands("curl "):
         done = run(command.replace("8000", str(server)) + " --silent --show-error --fail-with-body", checkout)
         assert done.returncode == 0, done.stdout + done.stderr
