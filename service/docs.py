@@ -61,7 +61,7 @@ def describes(
     `text` and `rows` are for bodies that may also be plain text or JSON Lines, and so for answers. A guarded route
     needs the token. Nothing of it runs when the route does.
     """
-    codes = {f"HTTP_{code}": Problem for code in (*errors, *((401, 403) if guarded else ()))}
+    codes = {f"HTTP_{code}": Problem for code in sorted({*errors, *((401, 403) if guarded else ())})}
     answers = Answers(**{f"HTTP_{status}": answer}, **codes) if answer else Answers(f"HTTP_{status}", **codes)
 
     def describe(route: View[Given]) -> View[Given]:

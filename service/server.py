@@ -1,5 +1,6 @@
 """The service on gunicorn, a production WSGI server."""
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,6 +46,7 @@ def serve(host: str, port: int, workers: int, threads: int, settings: Settings) 
         "accesslog": None,
         "loglevel": "warning",
         "control_socket_disable": True,  # nothing but HTTP comes in
+        "when_ready": _announce,
         "child_exit": _forget,
         "post_fork": _limit,
     }
@@ -56,6 +58,9 @@ def default_workers() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return max(1, min(cores, memory // (2 * WORKER_BYTES)))
+
+
+_log = logging.getLogger("winnow")
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
@@ -71,6 +76,12 @@ class _Server(BaseApplication):  # type: ignore[misc]
     def load(self) -> Flask:
         set_up_logs()
         return create_app(self.settings)
+
+
+def _announce(server: Any) -> None:
+    _log.info(
+        "ready", extra={"fields": {"address": ", ".join(map(str, server.LISTENERS)), "workers": server.num_workers}}
+    )
 
 
 def _limit(server: Any, worker: Any) -> None:
