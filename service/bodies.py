@@ -34,7 +34,6 @@ def read_rows(limit: int) -> Iterator[bytes]:
     """
     row = bytearray()
     for piece in _pieces(None, by_row=True):
-        g.deadline.extend()
         start = 0
         while (end := piece.find(b"\n", start)) >= 0:
             row += piece[start : min(end, start + limit + 1)]
@@ -42,6 +41,7 @@ def read_rows(limit: int) -> Iterator[bytes]:
                 yield bytes(row[: limit + 1])
             row.clear()
             start = end + 1
+            g.deadline.extend()
         row += piece[start : start + max(0, limit + 1 - len(row))]
     if row.strip():
         yield bytes(row[: limit + 1])

@@ -84,10 +84,16 @@ def clean_routes(serving: Serving, settings: Settings, metrics: Metrics) -> Blue
         app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
         answers = _answers(cleaner, _rows(settings), metrics)
         lines = (f"{app.json.dumps(answer, separators=_COMPACT)}\n".encode() for answer in answers)
-        pieces = stream(lines, request.environ.get("gunicorn.socket"))
-        return Response(stream_with_context(pieces), mimetype=ROWS)
+        return Response(stream_with_context(_in_time(lines)), mimetype=ROWS)
 
     return routes
+
+
+def _in_time(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """Stream lines for as long as their reader takes them."""
+    for piece in stream(lines, request.environ.get("gunicorn.socket")):
+        yield piece
+        g.deadline.extend()
 
 
 def stays(paragraph: Paragraph, asked: CleanRequest) -> bool:
