@@ -9,8 +9,6 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.characters import WHITE
-
 WIDE_GAP = 3
 """White characters in a row, within a line, from which they stand for a lost line break."""
 
@@ -72,6 +70,10 @@ _SENTENCE_ENDS = ".!?؟…。！？۔।"
 _BEHIND_SENTENCE = re.compile(rf"[{_SENTENCE_ENDS}»”\"')\]]([ \xa0]{{0,2}}[(\[«»•>*-]?[ \xa0]?)\Z")
 _LABELS = (*_MARKERS, *_TAGS, *_CREDIT)
 _LAST_TWO = frozenset(label[-2:] for label in _LABELS)
+# What may stand before the colon: white space, or a label's last letter in either case.
+_MAY_END = np.zeros(0x20000, bool)
+_MAY_END[[ord(last) for label in _LABELS for last in (label[-1], label[-1].upper()) if len(last) == 1]] = True
+_MAY_END[[ord(" "), 0xA0]] = True
 _LONGEST_LABEL = max(map(len, _LABELS)) + 2  # with the white space before the colon
 _SENTENCE_BREAK = re.compile(rf"[{_SENTENCE_ENDS}][»”\"')\]]?(?=[^{_SENTENCE_ENDS}\w])|[\r\n]")
 _LONGEST_HEADLINE = 300  # code points
@@ -99,11 +101,16 @@ def post_ends(joined: str) -> NDArray[np.int64]:
     return np.array([match.end() for match in POST_END.finditer(joined)], np.int64)
 
 
-def wide_gaps(kind: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return the last of each `WIDE_GAP` white characters in a row: what follows is parted from what stands before."""
-    white = np.flatnonzero(kind & WHITE)
-    wide = white[WIDE_GAP - 1 :] - white[: len(white) - WIDE_GAP + 1] == WIDE_GAP - 1
-    return np.asarray(white[WIDE_GAP - 1 :][wide])
+def wide_gaps(white: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the last of each `WIDE_GAP` white characters in a row: what follows is parted from what stands before.
+
+    `white` says of each code point whether it is white space.
+    """
+    count = len(white) - WIDE_GAP + 1
+    wide = white[WIDE_GAP - 1 :].copy()
+    for place in range(WIDE_GAP - 1):
+        wide &= white[place : place + max(0, count)]
+    return np.flatnonzero(wide) + WIDE_GAP - 1
 
 
 def separators(joined: str, codes: NDArray[np.uint32], line_heads: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -130,7 +137,8 @@ def labels(joined: str, codes: NDArray[np.uint32], line_heads: NDArray[np.int64]
     A credit behind a sentence stays: that sentence is as a rule the caption.
     """
     found: list[int] = []
-    for colon in np.flatnonzero((codes == ord(":")) | (codes == ord("："))).tolist():
+    colons = np.flatnonzero((codes == ord(":")) | (codes == ord("：")))
+    for colon in colons[_MAY_END[np.minimum(codes[colons - 1], len(_MAY_END) - 1)]].tolist():
         written = joined[max(0, colon - _LONGEST_LABEL) : colon].rstrip(" \xa0")
         words = written.lower()
         if words[-2:] not in _LAST_TWO or not words.endswith(_LABELS):

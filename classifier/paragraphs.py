@@ -71,14 +71,15 @@ def split_batch(texts: Sequence[str]) -> TextBatch:
     offsets = np.zeros(len(texts) + 1, np.int64)
     np.cumsum([len(text) + 1 for text in texts], out=offsets[1:])
     kind = kinds()[codes]
-    breaks = np.flatnonzero(kind & BREAK)
-    inked = np.flatnonzero((kind & WHITE) == 0)  # a line without ink is no paragraph
+    white = (kind & WHITE) != 0
+    breaks = np.flatnonzero((kind & BREAK) != 0)
+    inked = np.flatnonzero(~white)  # a line without ink is no paragraph
 
     heads = _segments(inked, [breaks])[0]
     borders = [
         breaks,
         glue.post_ends(joined),
-        glue.wide_gaps(kind),
+        glue.wide_gaps(white),
         glue.separators(joined, codes, heads),
         glue.labels(joined, codes, heads),
         glue.credits(joined, codes, heads),
