@@ -111,10 +111,12 @@ def format_seed(article: LabelledArticle, source: str) -> str:
     """Return the seed file's content for an article; of the white space between paragraphs only line breaks, or their
     lack, are kept, and a tab becomes a space.
 
-    Raises SeedError when a paragraph holds what a row cannot.
+    Raises SeedError when a paragraph holds what a row cannot, or the group is no line.
     """
     rows = [f"# source: {source}"]
     if article.group and article.group != article.identifier:
+        if article.group != article.group.strip() or len(article.group.splitlines()) != 1:
+            raise SeedError(f"the group {article.group!r:.40} is no line without white space around it; give another")
         rows.append(f"# group: {article.group}")
     last = 0
     for number, (start, end, label) in enumerate(article.spans):

@@ -34,12 +34,11 @@ def guarded(settings: Settings) -> Callable[[Callable[Given, Response]], Callabl
 def _require(settings: Settings) -> None:
     if settings.token is None or settings.store is None:
         raise Forbidden("This service changes nothing: it was started without WINNOW_TOKEN or WINNOW_STORE.")
-    given = request.authorization
-    token = given.token if given is not None and given.type == "bearer" else None
-    # Compared as bytes, in a time that does not tell how much of it is right.
-    if token is None or not hmac.compare_digest(
-        token.encode("utf-8", "surrogateescape"), settings.token.encode("utf-8", "surrogateescape")
-    ):
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    # As the bytes that came, which WSGI has as Latin-1, and the bytes that the environment holds; compared in a time
+    # that does not tell how much of it is right.
+    token = given.strip().encode("latin-1", "backslashreplace")
+    if scheme.lower() != "bearer" or not hmac.compare_digest(token, settings.token.encode("utf-8", "surrogateescape")):
         raise Unauthorized(
             "Send the service's token as Authorization: Bearer.", www_authenticate=WWWAuthenticate("bearer")
         )

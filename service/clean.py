@@ -62,7 +62,7 @@ def clean_routes(serving: Serving, settings: Settings, metrics: Metrics) -> Blue
         rows=True,
         answer=BatchAnswer,
         answer_rows=True,
-        errors=(400, 408, 413, 415, 422, 503),
+        errors=(400, 408, 413, 415, 422),
     )
     def clean_batch() -> Response:
         """Clean many articles.

@@ -7,6 +7,7 @@ from werkzeug.exceptions import NotAcceptable, UnsupportedMediaType
 
 JSON = "application/json"
 TEXT = "text/plain"
+HTML = "text/html"
 ROWS = "application/x-ndjson"
 ROWS_NAMES = (ROWS, "application/ndjson", "application/jsonl", "application/jsonlines")
 """JSON Lines goes by several names."""

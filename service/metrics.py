@@ -10,8 +10,11 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.values import MutexValue, ValueClass
 
 from classifier.labels import LABELS, CleanedArticle
+from service.docs import describes
+from service.media import TEXT
 from service.serving import Serving
 
+_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"})
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 
 
@@ -84,6 +87,7 @@ def metrics_routes(metrics: Metrics, serving: Serving) -> Blueprint:
     routes = Blueprint("metrics", __name__)
 
     @routes.get("/metrics")
+    @describes(answer_form=TEXT)
     def expose() -> Response:
         """Metrics of all workers, for Prometheus."""
         metrics.use(serving.cleaner().model.identifier)
@@ -98,7 +102,8 @@ def register_metrics(app: Flask, metrics: Metrics) -> None:
     @app.after_request
     def end(response: Response) -> Response:
         route = request.url_rule.rule if request.url_rule else "none"  # of unknown paths there is no end
-        metrics.requests.labels(request.method, route, str(response.status_code)).inc()
+        method = request.method if request.method in _METHODS else "other"  # nor of what a caller may name a method
+        metrics.requests.labels(method, route, str(response.status_code)).inc()
         started = g.started
         response.call_on_close(lambda: metrics.seconds.labels(route).observe(time.perf_counter() - started))
         return response

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import uuid
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from classifier.files import write_whole
 from classifier.registry import ModelStore
 
 _LOWEST_PRIORITY = 19
+_UNEXPECTED = "The training broke off with an unexpected {}; start it again."
 
 
 def main(store: Path) -> int:
@@ -25,20 +27,36 @@ def main(store: Path) -> int:
     versions = ModelStore(store)
     try:
         with versions.training_lock():
+            for path in (store / "trainings").glob("*.json"):
+                with suppress(OSError, ValueError):
+                    settle(path)
             record = _Record(store)
             print(record.identifier, flush=True)
             try:
                 _train(versions, record)
             except WinnowError as error:
-                record.write(state="failed", ended=_now(), error=str(error).replace(f"{store}/", ""))
+                told = str(error).replace(f"{store}/", "").replace(f" {store}", "")  # where the store is, is no news
+                record.write(state="failed", ended=_now(), error=told)
                 return 1
             except BaseException as error:
-                record.write(state="failed", ended=_now(), error=f"unexpected {type(error).__name__}")
+                record.write(state="failed", ended=_now(), error=_UNEXPECTED.format(type(error).__name__))
                 raise
     except StoreBusyError:
         print("busy", flush=True)
         return 1
     return 0
+
+
+def settle(path: Path) -> dict[str, Any]:
+    """Return the record of a training whose process is gone, and say so in it when it does not.
+
+    For the one who holds the store's lock, or has just held it. Raises OSError and ValueError when there is no record.
+    """
+    record: dict[str, Any] = json.loads(path.read_text("utf-8"))  # read anew, for it may have ended since
+    if record["state"] == "running":
+        record |= {"state": "interrupted", "error": "The training's process was stopped; start it again."}
+        write_whole(path, json.dumps(record).encode())
+    return record
 
 
 class _Record:

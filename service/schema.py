@@ -5,6 +5,7 @@ from collections import Counter
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, RootModel, ValidationError, model_validator
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 from werkzeug.exceptions import BadRequest
 
@@ -51,6 +52,9 @@ LabelName = Annotated[
 Share = Annotated[float, PlainValidator(_share, json_schema_input_type=Annotated[float, Field(ge=0, le=1)])]
 
 
+_WORDS = "^[^\\s\\x00-\\x1f\\x7f-\\x9f]+( +[^\\s\\x00-\\x1f\\x7f-\\x9f]+)*$"
+
+
 class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -74,6 +78,17 @@ class CleanRequest(_Request):
     min_confidence: Share = Field(0.0, description="Paragraphs that the model is less sure of stay.")
 
 
+_ARTICLE: JsonDict = {
+    "text": "Rain expected\nHeavy rain is expected on Sunday.Read more",
+    "paragraphs": [
+        {"start": 0, "end": 13, "label": "core"},
+        {"start": 14, "end": 47, "label": "core"},
+        {"start": 47, "end": 56, "label": "boilerplate"},
+    ],
+    "language": "en",
+}
+
+
 class SpanIn(_Request):
     """One labelled paragraph: `text[start:end]`, in code points."""
 
@@ -85,11 +100,15 @@ class SpanIn(_Request):
 class SeedBody(_Request):
     """A corrected article: all that is not white space in `text` is in one of `paragraphs`, which are in order."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [_ARTICLE]})
+
     text: Text = Field(description="The raw text, not the cleaned one.")
     paragraphs: list[SpanIn] = Field(min_length=1)
     language: Annotated[str, Field(pattern="^[a-z]{2,3}$")] = Field(description="ISO 639 code of the page's language.")
-    group: Annotated[str, Field(max_length=200)] | None = Field(
-        None, description="What must not be parted in validation, such as the site; by default the id."
+    group: Annotated[str, Field(max_length=200, pattern=_WORDS)] | None = Field(
+        None,
+        description="What must not be parted in validation, such as the site; by default the id. One line, and no white"
+        " space around it.",
     )
 
     @model_validator(mode="after")
@@ -110,6 +129,8 @@ class SeedBody(_Request):
 
 class NewSeed(SeedBody):
     """A corrected article and the id under which it is kept."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{**_ARTICLE, "id": "rain-1"}]})
 
     id: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{0,79}$")] = Field(
         description="Lower-case letters, digits and hyphens."

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field
-from werkzeug.exceptions import Conflict, NotFound
+from werkzeug.exceptions import Conflict, HTTPException, NotFound
 
 from classifier.errors import SeedError
 from classifier.files import write_whole
@@ -47,7 +47,7 @@ class SeedFolder:
         return sorted(self._directory.glob("*/*.tsv"), key=lambda path: path.stem) if self._directory else []
 
     def read(self, identifier: str) -> LabelledArticle:
-        """Return one article. Raises NotFound."""
+        """Return one article. Raises NotFound, and Conflict when its file is damaged."""
         return _parsed(self._path(identifier))
 
     def write(self, identifier: str, body: SeedBody) -> bool:
@@ -97,12 +97,15 @@ def seeds_routes(settings: Settings) -> Blueprint:
     @routes.get("/v1/seeds")
     @describes(query=SeedPage, answer=SeedList, errors=(422,))
     def list_seeds() -> Response:
-        """List corrected articles."""
+        """List corrected articles; those whose files are damaged are only counted."""
         page = _page()
         paths = folder.paths()
         summaries = []
         for path in paths[page.offset : page.offset + page.limit]:
-            article = _parsed(path)
+            try:
+                article = _parsed(path)
+            except HTTPException:  # removed since, or damaged
+                continue
             counts = Counter(label.value for _, _, label in article.spans)
             summaries.append(
                 {"id": path.stem, "language": article.language, "group": article.group, "paragraphs": dict(counts)}
@@ -129,7 +132,7 @@ def seeds_routes(settings: Settings) -> Blueprint:
         return response
 
     @routes.get("/v1/seeds/<identifier>")
-    @describes(answer=SeedOut, errors=(404,), parameters=_PARAMETERS)
+    @describes(answer=SeedOut, errors=(404, 409), parameters=_PARAMETERS)
     def get_seed(identifier: str) -> Response:
         """Return a corrected article."""
         return jsonify(_described(folder.read(identifier)))
@@ -168,6 +171,8 @@ def _parsed(path: Path) -> LabelledArticle:
         return parse_seed(path.read_text("utf-8"), path, path.parent.name)
     except FileNotFoundError as error:
         raise NotFound(f"There is no corrected article {path.stem!r}.") from error
+    except (SeedError, UnicodeDecodeError) as error:  # written by hand: what is sent is checked
+        raise Conflict(f"The file of {path.stem!r} is damaged; PUT /v1/seeds/{path.stem} replaces it.") from error
 
 
 def _described(article: LabelledArticle) -> dict[str, object]:

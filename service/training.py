@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ from flask import Blueprint, Response, jsonify
 from werkzeug.exceptions import Conflict, NotFound, ServiceUnavailable
 
 from classifier.errors import WinnowError
-from classifier.files import write_whole
 from classifier.registry import ModelStore
 from service.auth import guarded
 from service.docs import describes
+from service.retrain import settle
 from service.schema import TrainingOut
 from service.serving import Serving
 from service.settings import Settings
@@ -38,7 +39,7 @@ class Trainings:
                 pass
             else:
                 if record["state"] == "running" and not self._under_way():
-                    record = self._settle(path)
+                    record = settle(path)
                 return record
         raise NotFound(f"There is no training {identifier!r:.80}.")
 
@@ -49,14 +50,6 @@ class Trainings:
                 return False
         except WinnowError:
             return True
-
-    def _settle(self, path: Path) -> dict[str, Any]:
-        """Return the record of a training whose process is gone, and say so in it when it has not."""
-        record: dict[str, Any] = json.loads(path.read_text("utf-8"))  # it may have ended since
-        if record["state"] == "running":
-            record |= {"state": "interrupted", "error": "The training's process was stopped; start it again."}
-            write_whole(path, json.dumps(record).encode())
-        return record
 
 
 def training_routes(serving: Serving, settings: Settings) -> Blueprint:
@@ -110,4 +103,5 @@ def _launch(store: Path) -> str:
     if not _ID.fullmatch(answer):
         process.wait()
         raise ServiceUnavailable("The training could not be started; the store cannot be written.")
+    threading.Thread(target=process.wait, name="training", daemon=True).start()  # else it stays as a zombie
     return answer

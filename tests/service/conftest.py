@@ -1,5 +1,9 @@
-"""An app with a stub model, so that these tests need no training and know every label in advance."""
+"""An app with a stub model, so that these tests need no training and know every label in advance; and a store whose
+versions are the model that ships under other names."""
 
+import shutil
+from dataclasses import replace
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -12,10 +16,17 @@ from classifier.cleaning import Cleaner
 from classifier.labels import LABELS, Label
 from classifier.model import Model
 from classifier.paragraphs import TextBatch
+from classifier.registry import ModelStore
+from classifier.resources import default_model
+from classifier.store import load_card, load_model
 from service import create_app
 from service.settings import Settings
 
 MAX_BODY_BYTES = 1000
+TOKEN = "let-me-change-it"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+ONE, TWO = "winnow-000000000001", "winnow-000000000002"
+"""The versions of the store, of which the first is in use."""
 
 
 class StubModel:
@@ -83,3 +94,35 @@ def large_client(cleaner: Cleaner) -> FlaskClient:
 def broken_client() -> FlaskClient:
     """A client of a service whose model fails on every text."""
     return create_app(Settings(), Cleaner(cast(Model, BrokenModel()))).test_client()
+
+
+@pytest.fixture
+def keeper(cleaner: Cleaner, tmp_path: Path) -> FlaskClient:
+    """A client that bears the token of a service with the stub model and a store, `tmp_path / "store"`."""
+    return bearing(create_app(Settings(store=tmp_path / "store", token=TOKEN), cleaner))
+
+
+@pytest.fixture(scope="session")
+def two_versions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with two versions, the first in use; not to be changed."""
+    store = ModelStore(tmp_path_factory.mktemp("stores") / "two")
+    model, card = load_model(default_model()), load_card(default_model())
+    for year, identifier in enumerate((ONE, TWO), 2001):
+        changed = replace(card, identifier=identifier, created=f"{year}-01-01T00:00:00Z")
+        store.add(replace(model, identifier=identifier), changed)
+    store.use(ONE)
+    return store.directory
+
+
+@pytest.fixture
+def store(two_versions: Path, tmp_path: Path) -> ModelStore:
+    """A store with two versions, the first in use."""
+    shutil.copytree(two_versions, tmp_path / "versions")
+    return ModelStore(tmp_path / "versions")
+
+
+def bearing(app: Flask) -> FlaskClient:
+    """Return a client that bears the token."""
+    client = app.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = BEARER["Authorization"]
+    return client
