@@ -4,11 +4,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from classifier.errors import SeedError
 from classifier.labels import LABELS, Label, LabelledArticle
 from classifier.resources import default_seeds
-from classifier.seeds import check_seeds, parse_seed, read_seeds
+from classifier.seeds import check_seeds, format_seed, parse_seed, read_seeds
 
 CORE, SOCIAL, BOILERPLATE, PROMO = LABELS
 STORY = (
@@ -95,6 +97,56 @@ def test_bad_rows_are_named(tmp_path: Path, content: str, problems: list[tuple[i
     with pytest.raises(SeedError) as caught:
         read_seeds(tmp_path)
     assert str(caught.value) == "\n".join(found)
+
+
+def joined(rows: list[tuple[str, str, Label]], group: str = "") -> LabelledArticle:
+    """Return the article of rows (white space in front, text, label)."""
+    text, spans = "", []
+    for white, words, label in rows:
+        spans.append((len(text + white), len(text + white + words), label))
+        text += white + words
+    return LabelledArticle("one", text, tuple(spans), "en", group)
+
+
+WHITE = st.text(st.sampled_from(" \t\n\r\x0b\x1c\x1f\x85\xa0\u2028\u3000"), max_size=3)
+LINE = st.text(min_size=1).filter(lambda text: len(text.strip().splitlines()) == 1)
+
+
+@given(rows=st.lists(st.tuples(WHITE, LINE, st.sampled_from(LABELS)), min_size=1), group=LINE.map(str.strip))
+def test_an_article_is_read_back_as_it_was_written(rows: list[tuple[str, str, Label]], group: str) -> None:
+    """The same paragraphs but for tabs, the same labels and group, and glued are those between which no line ends."""
+    article = joined(rows, group)
+    back = parse_seed(format_seed(article, "a test"), Path("one.tsv"), "en")
+    assert [(back.text[start:end], label) for start, end, label in back.spans] == [
+        (words.replace("\t", " ").strip(), label) for _, words, label in rows
+    ]
+    assert back.group == group
+    glued = [
+        len(f"{article.text[start:end]}.".splitlines()) == 1
+        for (_, start, _), (end, _, _) in zip(article.spans, article.spans[1:], strict=False)
+    ]
+    assert glued == [
+        "\n" not in back.text[start:end] for (_, start, _), (end, _, _) in zip(back.spans, back.spans[1:], strict=False)
+    ]
+    assert format_seed(back, "a test") == format_seed(article, "a test")
+
+
+@pytest.mark.parametrize(
+    ("words", "group", "message"),
+    [
+        ("One.\nTwo.", "", "paragraph 1 holds a line break"),
+        ("One.\u2028Two.", "", "paragraph 1 holds a line break"),
+        (" \t", "", "paragraph 1 holds a line break, or nothing"),
+        ("\ud800", "", "paragraph 1 holds half a surrogate pair"),
+        ("One.", "a\ncore\tTwo.", "is no line"),
+        ("One.", "a\r", "is no line"),
+        ("One.", " a", "is no line"),
+    ],
+)
+def test_what_a_row_cannot_hold_is_told(words: str, group: str, message: str) -> None:
+    """Instead of written as something else."""
+    with pytest.raises(SeedError, match=message):
+        format_seed(joined([("", "First", CORE), ("\n", words, PROMO)], group), "a test")
 
 
 @pytest.mark.parametrize("content", [b"core\t\xff\xfe\n", "core\tقال".encode("cp1256"), "core\tOne.".encode("utf-16")])
