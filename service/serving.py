@@ -50,7 +50,7 @@ class Serving:
             return
         with self._lock:
             stamp = self._watched.stamp()
-            if stamp == self._stamp:
+            if stamp is None or stamp == self._stamp:  # none: nothing was ever chosen, or the store's disk is away
                 return
             try:
                 if self._watched.current() != self._cleaner.model.identifier:
