@@ -8,7 +8,7 @@ from classifier.registry import ModelStore
 from service.clean import clean_routes
 from service.deadlines import Deadline, Deadlines
 from service.docs import docs_routes
-from service.errors import register_errors
+from service.errors import HEADERS, register_errors
 from service.health import health_routes
 from service.logs import register_logs
 from service.metrics import Metrics, metrics_routes, register_metrics
@@ -17,15 +17,6 @@ from service.seeds import seeds_routes
 from service.serving import Serving
 from service.settings import Settings
 from service.training import training_routes
-
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
 
 
 class _JSON(DefaultJSONProvider):
@@ -48,7 +39,7 @@ def create_app(settings: Settings | None = None, cleaner: Cleaner | None = None)
     register_logs(app)
     _register_deadlines(app, settings.request_seconds)
     register_errors(app)
-    register_metrics(app, metrics)
+    register_metrics(app, metrics, serving)
     _register_headers(app)
     app.register_blueprint(clean_routes(serving, settings, metrics))
     app.register_blueprint(seeds_routes(settings))
@@ -78,6 +69,6 @@ def _register_deadlines(app: Flask, seconds: float) -> None:
 def _register_headers(app: Flask) -> None:
     @app.after_request
     def add(response: Response) -> Response:
-        for name, value in _HEADERS.items():
+        for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         return response

@@ -75,16 +75,17 @@ def _sent(limit: int | None, by_row: bool = False) -> Iterator[bytes]:
         size = _PIECE if left is None else min(_PIECE, left)
         try:
             piece = stream.readline(size) if by_row else stream.read(size)
-        except OSError as error:
+        except Exception as error:
             g.unread = False
-            raise BadRequest("The connection broke before the end of the body.") from error
-        except Exception as error:  # the server's own, for chunks that are none
-            g.unread = False
-            raise BadRequest("The body breaks the rules of HTTP.") from error
+            if deadline.passed:  # a chunk that was cut off
+                raise _too_slow(deadline) from error
+            if isinstance(error, OSError):
+                raise BadRequest("The connection broke before the end of the body.") from error
+            raise BadRequest("The body breaks the rules of HTTP.") from error  # the server's own, for broken chunks
         if not piece:
             if deadline.passed:
                 g.unread = False
-                raise RequestTimeout(f"The body did not come within {deadline.seconds:g} seconds.")
+                raise _too_slow(deadline)
             if left is not None:
                 g.unread = False
                 raise BadRequest("The body is shorter than its Content-Length.")
@@ -93,6 +94,10 @@ def _sent(limit: int | None, by_row: bool = False) -> Iterator[bytes]:
             left -= len(piece)
         yield piece
     g.unread = False
+
+
+def _too_slow(deadline: Deadline) -> RequestTimeout:
+    return RequestTimeout(f"The body did not come within {deadline.seconds:g} seconds.")
 
 
 def _inflated() -> Iterator[bytes]:

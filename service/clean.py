@@ -1,6 +1,7 @@
 """POST /v1/clean: one raw text in, the cleaned article out; POST /v1/clean/batch: many."""
 
 import re
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -26,6 +27,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _COMPACT = (",", ":")
 _ROWS_TOGETHER = 64
 _CHARACTERS_TOGETHER = 300_000
+_SECONDS_TOGETHER = 1.0  # of a slow sender, who would otherwise wait for his first answer until all those rows are sent
 
 Row = CleanRequest | HTTPException
 
@@ -176,10 +178,11 @@ def _answers(cleaner: Cleaner, rows: Iterator[Row], metrics: Metrics) -> Iterato
 def _take(rows: Iterator[Row]) -> list[Row]:
     together: list[Row] = []
     size = 0
+    until = time.monotonic() + _SECONDS_TOGETHER
     for row in islice(rows, _ROWS_TOGETHER):
         together.append(row)
         size += 0 if isinstance(row, HTTPException) else len(row.text)
-        if size > _CHARACTERS_TOGETHER:
+        if size > _CHARACTERS_TOGETHER or time.monotonic() > until:
             break
     return together
 

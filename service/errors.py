@@ -12,6 +12,16 @@ from werkzeug.exceptions import HTTPException, InternalServerError, Unprocessabl
 
 PROBLEM = "application/problem+json"
 
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""What every answer says, whether an error or not."""
+
 MAX_FIELD_ERRORS = 100
 """How many wrong fields one answer names: a body full of them must not make a far larger answer."""
 

@@ -6,6 +6,7 @@ import re
 import sys
 import time
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,14 @@ from flask import Flask, Response, g, request
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,100}", re.ASCII)
 _QUIET = ("/livez", "/readyz", "/metrics")
+
+LOGGING: Mapping[str, Any] = {
+    "formatters": {"json": {"()": "service.logs.JSONFormatter"}},
+    "handlers": {"json": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"level": "WARNING", "handlers": ["json"]},
+    "loggers": {"gunicorn.error": {"level": "WARNING", "handlers": ["json"], "propagate": False}},
+}
+"""For `dictConfig`: what the server itself has to say, in the same form."""
 
 _log = logging.getLogger("winnow")
 

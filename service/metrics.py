@@ -47,10 +47,11 @@ class Metrics:
 
     def use(self, identifier: str) -> None:
         """Say which model this worker answers with."""
-        if identifier != self._in_use:
-            if self._in_use:
-                self.model.labels(self._in_use).set(0)
-            self._in_use = identifier
+        if identifier == self._in_use:
+            return
+        if self._in_use:
+            self.model.labels(self._in_use).set(0)
+        self._in_use = identifier
         self.model.labels(identifier).set(1)
 
     def count(self, texts: Iterable[str], articles: Iterable[CleanedArticle]) -> None:
@@ -96,11 +97,12 @@ def metrics_routes(metrics: Metrics, serving: Serving) -> Blueprint:
     return routes
 
 
-def register_metrics(app: Flask, metrics: Metrics) -> None:
-    """Count and time every request."""
+def register_metrics(app: Flask, metrics: Metrics, serving: Serving) -> None:
+    """Count and time every request, and say which model is in use."""
 
     @app.after_request
     def end(response: Response) -> Response:
+        metrics.use(serving.cleaner().model.identifier)
         route = request.url_rule.rule if request.url_rule else "none"  # of unknown paths there is no end
         method = request.method if request.method in _METHODS else "other"  # nor of what a caller may name a method
         metrics.requests.labels(method, route, str(response.status_code)).inc()

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import socket
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,15 +13,19 @@ from gunicorn.app.base import BaseApplication
 from threadpoolctl import threadpool_limits
 
 from service.app import create_app
-from service.logs import set_up_logs
+from service.logs import LOGGING, set_up_logs
 from service.metrics import forget_worker
 from service.settings import Settings
+from service.worker import Worker
 
 KEEP_ALIVE_SECONDS = 5
 """How long an idle connection is kept for the next request."""
 
 WORKER_BYTES = 400_000_000
 """What a worker may need beside the model they share: texts under way and their arrays."""
+
+SWITCH_SECONDS = 0.001
+"""How long a thread of a worker runs while others want to."""
 
 BACKLOG = 512
 """Connections that wait to be accepted; the system turns more away."""
@@ -36,7 +42,7 @@ def serve(host: str, port: int, workers: int, threads: int, settings: Settings) 
         "bind": address,
         "workers": workers,
         "threads": threads,
-        "worker_class": "gthread",  # keeps connections alive and is not blocked by a slow sender
+        "worker_class": Worker,
         "preload_app": True,
         "timeout": settings.request_seconds + 30,
         "graceful_timeout": settings.request_seconds,
@@ -44,11 +50,13 @@ def serve(host: str, port: int, workers: int, threads: int, settings: Settings) 
         "backlog": BACKLOG,
         "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # no disk can stall the heartbeat
         "accesslog": None,
-        "loglevel": "warning",
+        "logconfig_dict": LOGGING,
+        "forwarded_allow_ips": "",  # no proxy's word is needed, so nobody's is taken
         "control_socket_disable": True,  # nothing but HTTP comes in
         "when_ready": _announce,
         "child_exit": _forget,
         "post_fork": _limit,
+        "when_ready": _accept_when_data_comes,
     }
     _Server(settings, options).run()
 
@@ -86,7 +94,15 @@ def _announce(server: Any) -> None:
 
 def _limit(server: Any, worker: Any) -> None:
     threadpool_limits(1)  # workers are as many as cores: more threads in each would only wait for each other
+    # A thread that waits for the interpreter often, as one that takes up a model does, would wait long beside others.
+    sys.setswitchinterval(SWITCH_SECONDS)
 
 
 def _forget(server: Any, worker: Any) -> None:
     forget_worker(worker.pid)
+
+
+def _accept_when_data_comes(server: Any) -> None:
+    if hasattr(socket, "TCP_DEFER_ACCEPT"):  # else a connection that sends nothing holds a thread for some seconds
+        for listener in server.LISTENERS:
+            listener.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, KEEP_ALIVE_SECONDS)

@@ -10,7 +10,7 @@ from classifier.cleaning import Cleaner
 from classifier.errors import WinnowError
 from classifier.registry import ModelStore
 
-WATCH_SECONDS = 0.5
+WATCH_SECONDS = 0.25
 """How often the store is asked whether another model is in use: one look at one file."""
 
 _log = logging.getLogger("winnow")

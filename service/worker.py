@@ -1,0 +1,85 @@
+"""The gunicorn worker: a time limit from a request's first byte on, and errors of HTTP itself as problem details."""
+
+import json
+import logging
+import socket
+from contextlib import suppress
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from gunicorn import util
+from gunicorn.http.errors import ExpectationFailed, LimitRequestHeaders, LimitRequestLine, ParseException
+from gunicorn.workers.gthread import ThreadWorker
+from werkzeug.exceptions import (
+    BadRequest,
+    HTTPException,
+    InternalServerError,
+    RequestHeaderFieldsTooLarge,
+    RequestURITooLarge,
+)
+from werkzeug.exceptions import ExpectationFailed as Expectation
+
+from service.deadlines import Deadline, Deadlines
+from service.errors import HEADERS, PROBLEM, log_exception, problem
+
+HEAD_SECONDS = 10
+"""Longest time for the lines in front of a body, when requests as a whole may take longer."""
+
+_log = logging.getLogger("winnow")
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]
+    """Serves connections with threads, which no sender can hold for ever."""
+
+    def init_process(self) -> None:
+        """Serve, until told to stop."""
+        self._deadlines = Deadlines()
+        self._heads: WeakKeyDictionary[Any, Deadline] = WeakKeyDictionary()
+        self._head_seconds = min(HEAD_SECONDS, self.app.settings.request_seconds)
+        super().init_process()
+
+    def handle(self, conn: Any) -> Any:
+        """Serve the next request of a connection; one whose head does not come in time is cut off."""
+        head = self._heads[conn] = Deadline(conn.sock, self._head_seconds)
+        self._deadlines.watch(head)
+        try:
+            return super().handle(conn)
+        finally:
+            self._deadlines.forget(head)
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """Answer a request whose head has come: from here on the application sets its limit."""
+        self._deadlines.forget(self._heads[conn])
+        return super().handle_request(req, conn)
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
+        """Answer what is no HTTP; what was sent is not logged, for it may be an article."""
+        if isinstance(exc, ParseException):
+            _log.info("no HTTP", extra={"fields": {"error": type(exc).__name__}})
+        else:
+            log_exception(exc)
+        error = _error(exc)
+        body = json.dumps(problem(error)).encode()
+        lines = [
+            f"HTTP/1.1 {error.code} {error.name}",
+            "Connection: close",
+            f"Content-Type: {PROBLEM}",
+            f"Content-Length: {len(body)}",
+            *(f"{name}: {value}" for name, value in HEADERS.items()),
+        ]
+        with suppress(OSError):  # the other side has gone
+            util.write_nonblock(client, "\r\n".join([*lines, "", ""]).encode() + body)
+
+
+def _error(exc: BaseException) -> HTTPException:
+    match exc:
+        case LimitRequestLine():
+            return RequestURITooLarge("The first line of the request is too long.")
+        case LimitRequestHeaders():
+            return RequestHeaderFieldsTooLarge("The headers of the request are too many or too long.")
+        case ExpectationFailed():
+            return Expectation("Nothing but 100-continue can be expected.")
+        case ParseException():
+            return BadRequest("The request breaks the rules of HTTP.")
+        case _:
+            return InternalServerError()
