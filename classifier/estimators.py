@@ -30,10 +30,10 @@ def softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
 class BucketWeights:
     """A multinomial logistic regression over counts of hashed n-grams, divided by the root of their number.
 
-    `weights` has shape (buckets, classes), `bias` (classes,).
+    `weights` has shape (buckets, classes), in half precision, `bias` (classes,).
     """
 
-    weights: NDArray[np.float32]
+    weights: NDArray[np.float16]
     bias: NDArray[np.float32]
 
     @classmethod
@@ -45,8 +45,8 @@ class BucketWeights:
         coefficients, intercepts = estimator.coef_, estimator.intercept_
         if len(estimator.classes_) == 2:  # scikit-learn keeps the second class's scores alone
             coefficients, intercepts = np.vstack([0 * coefficients, coefficients]), np.append(0.0, intercepts)
-        weights = np.zeros((buckets, classes), np.float32)
-        weights[np.ix_(columns, estimator.classes_)] = coefficients.T.astype(np.float16)
+        weights = np.zeros((buckets, classes), np.float16)
+        weights[np.ix_(columns, estimator.classes_)] = coefficients.T
         bias = np.full(classes, _NEVER, np.float32)
         bias[estimator.classes_] = intercepts
         return cls(weights, bias)
@@ -69,18 +69,21 @@ class BucketWeights:
     @cached_property
     def _table(self) -> NDArray[np.float32]:
         """The weights, and whether a word's bucket was met in training, which one product thus sums up."""
-        met = (self.weights != 0).any(axis=1)
-        met[: len(met) // 2] = False
-        return np.column_stack([self.weights, met]).astype(np.float32)
+        buckets, classes = self.weights.shape
+        table = np.zeros((buckets, classes + 1), np.float32)
+        table[:, :-1] = self.weights
+        words = table[buckets // 2 :]
+        words[:, -1] = words[:, :-1].any(axis=1)
+        return table
 
     def arrays(self) -> Arrays:
-        """Return what is stored; weights in half precision, which is how they are used."""
-        return {"weights": self.weights.astype(np.float16), "bias": self.bias}
+        """Return what is stored."""
+        return {"weights": self.weights, "bias": self.bias}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
         """Come back from what `arrays` gave."""
-        return cls(arrays["weights"].astype(np.float32), arrays["bias"].astype(np.float32))
+        return cls(arrays["weights"].astype(np.float16, copy=False), arrays["bias"].astype(np.float32))
 
 
 @dataclass(frozen=True)

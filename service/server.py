@@ -1,5 +1,6 @@
 """The service on gunicorn, a production WSGI server."""
 
+import ctypes
 import logging
 import os
 import socket
@@ -31,12 +32,16 @@ BACKLOG = 512
 """Connections that wait to be accepted; the system turns more away."""
 
 
+_MALLOC = {-8: 2, -3: 8_000_000, -1: 16_000_000}  # M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
+
+
 def serve(host: str, port: int, workers: int, threads: int, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then finish the requests under way and exit with status 0 (SystemExit).
 
     The model is loaded once, before the workers start, and they share its memory. Raises ModelError when it cannot be
     used.
     """
+    _bound_heaps()
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     options = {
         "bind": address,
@@ -90,6 +95,16 @@ def _announce(server: Any) -> None:
     _log.info(
         "ready", extra={"fields": {"address": ", ".join(map(str, server.LISTENERS)), "workers": server.num_workers}}
     )
+
+
+def _bound_heaps() -> None:
+    """Have glibc, where it is, keep few heaps for all threads and give back what is freed: a heap for each of many
+    threads, and a threshold that rises with the largest array so far, would keep what a few large texts once took.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        for option, value in _MALLOC.items():
+            mallopt(option, value)
 
 
 def _limit(server: Any, worker: Any) -> None:

@@ -3,6 +3,7 @@
 import json
 import logging
 import socket
+import time
 from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -25,6 +26,9 @@ from service.errors import HEADERS, PROBLEM, log_exception, problem
 HEAD_SECONDS = 10
 """Longest time for the lines in front of a body, when requests as a whole may take longer."""
 
+_YIELD_SECONDS = 0.0001
+_LONGEST_YIELD_SECONDS = 0.002
+
 _log = logging.getLogger("winnow")
 
 
@@ -37,6 +41,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._heads: WeakKeyDictionary[Any, Deadline] = WeakKeyDictionary()
         self._head_seconds = min(HEAD_SECONDS, self.app.settings.request_seconds)
         super().init_process()
+
+    def accept(self, listener: socket.socket) -> None:
+        """Take a new connection, unless a worker that has fewer takes it meanwhile: all are woken, and the first to
+        come would have all connections of a client that opens many.
+        """
+        time.sleep(min(_YIELD_SECONDS * self.nr_conns, _LONGEST_YIELD_SECONDS))
+        super().accept(listener)
 
     def handle(self, conn: Any) -> Any:
         """Serve the next request of a connection; one whose head does not come in time is cut off."""

@@ -138,7 +138,7 @@ def test_a_class_that_was_not_met_is_never_predicted(
 )
 def test_known_is_the_share_of_the_words_met_in_training(buckets: list[int], known: float) -> None:
     """Only the buckets of words count; the even ones were met."""
-    weights = np.zeros((2**BITS, CLASSES), np.float32)
+    weights = np.zeros((2**BITS, CLASSES), np.float16)
     weights[::2, 1] = 0.5
     pairs = np.array(buckets, np.int32), np.zeros(len(buckets), np.int32)
     _, got = BucketWeights(weights, np.zeros(CLASSES, np.float32)).predict(*pairs, 2)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -119,8 +119,8 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, *options: str, **environment: str) -> Iterator[Running]:
-    """Run `winnow serve` with options and WINNOW_ variables, and yield it once it is ready.
+def running(folder: Path, *options: str, workers: int = 2, **environment: str) -> Iterator[Running]:
+    """Run `winnow serve` with options and WINNOW_ variables, and yield it once it is ready with all its workers.
 
     Temporary files go below `folder`, and so does the log. All its processes are gone afterwards.
     """
@@ -130,10 +130,11 @@ def running(folder: Path, *options: str, **environment: str) -> Iterator[Running
         port = free.getsockname()[1]
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("WINNOW_", "PROMETHEUS_"))}
     given = {f"WINNOW_{name.upper()}": value for name, value in environment.items()}
+    options = ("--port", str(port), "--workers", str(workers), *options)
     log = folder / "log"
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-c", "from classifier.cli import main; main()", "serve", "--port", str(port), *options],
+            [sys.executable, "-c", "from classifier.cli import main; main()", "serve", *options],
             cwd=ROOT,
             env={**kept, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder), **given},
             stderr=file,
@@ -141,7 +142,7 @@ def running(folder: Path, *options: str, **environment: str) -> Iterator[Running
         )
     try:
         service = Running(process, port, log)
-        _wait(service)
+        _wait(service, workers)
         yield service
     finally:
         with suppress(ProcessLookupError):
@@ -149,14 +150,15 @@ def running(folder: Path, *options: str, **environment: str) -> Iterator[Running
         process.wait()
 
 
-def _wait(service: Running) -> None:
+def _wait(service: Running, workers: int) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and service.process.poll() is None:
         try:
-            if service.ask("GET", "/readyz").status == 200:
+            if service.ask("GET", "/readyz").status == 200 and len(service.workers()) == workers:
                 return
         except OSError:
-            time.sleep(0.1)
+            pass
+        time.sleep(0.1)
     pytest.fail(f"the service did not become ready (exit status {service.process.poll()}): {service.log.read_text()}")
 
 
@@ -223,6 +225,25 @@ class Load:
 def confidences(answer: Mapping[str, Any]) -> list[float]:
     """Return how sure an answer is of each paragraph, which tells one model's answers from another's."""
     return [paragraph["confidence"] for paragraph in answer["paragraphs"]]
+
+
+def wait_for(reached: Callable[[], object], seconds: float = PATIENCE) -> None:
+    """Return when something is so; fail when it does not come about."""
+    deadline = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def trainings(store: Path) -> list[int]:
+    """Return the process ids of trainings under way in a store; each leads a group of its own."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+            if b"service.retrain" in words and str(store).encode() in words:
+                found.append(int(folder.name))
+    return found
 
 
 def memory(pid: int, figure: str) -> int:

@@ -9,7 +9,7 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from itertools import pairwise
@@ -37,6 +37,7 @@ from tests.service.running import (
     needs_model,
     running,
     two_models,
+    wait_for,
 )
 
 LIMIT = Settings().max_body_bytes
@@ -48,7 +49,7 @@ pytestmark = needs_model
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A service of two workers that no test stops or changes."""
-    with running(tmp_path_factory.mktemp("service"), "--workers", "2") as service:
+    with running(tmp_path_factory.mktemp("service")) as service:
         yield service
 
 
@@ -203,7 +204,7 @@ def test_a_client_that_sends_all_before_it_reads_gets_all_in_order(tmp_path: Pat
         json.dumps({"text": f"Story {place}.", "id": f"{place} {filler}"}).encode() + b"\n" for place in range(number)
     )
     assert len(rows) > 20_000_000
-    with running(tmp_path, "--workers", "1") as service:
+    with running(tmp_path, workers=1) as service:
         warm = service.ask("POST", "/v1/clean/batch", b"".join(rows.splitlines(keepends=True)[:200]), ROWS)
         assert warm.status == 200
         (worker,) = service.workers()
@@ -227,7 +228,7 @@ def test_requests_under_way_end_when_the_service_stops(tmp_path: Path) -> None:
     whole = ARTICLE.encode()
     half = len(whole) // 2
     large = whole * 4_000
-    with running(tmp_path, "--workers", "2") as service:
+    with running(tmp_path) as service:
         with (
             ThreadPoolExecutor() as pool,
             service.socket() as slow,
@@ -259,14 +260,6 @@ def totals(service: Running) -> dict[str, float]:
     return {name: float(value) for name, _, value in rows}
 
 
-def wait_for(reached: Callable[[], bool], seconds: float = PATIENCE) -> None:
-    """Return when something is so; fail when it does not come about."""
-    deadline = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def check_totals(service: Running) -> None:
     """Ask for the metrics several times; each time they are those of 60 cleaned articles and 20 refusals."""
     for _ in range(8):
@@ -286,7 +279,7 @@ def test_metrics_add_up_over_the_workers(tmp_path: Path) -> None:
     use only the workers' that live.
     """
     in_use = f'winnow_model{{model="{load_card(default_model()).identifier}"}}'
-    with running(tmp_path, "--workers", "2") as service:
+    with running(tmp_path) as service:
         with ThreadPoolExecutor(16) as pool:
             kinds = ["text/plain"] * 60 + ["text/html"] * 20
             jobs = [pool.submit(service.ask, "POST", "/v1/clean", ARTICLE.encode(), kind) for kind in kinds]
@@ -304,7 +297,7 @@ def test_metrics_add_up_over_the_workers(tmp_path: Path) -> None:
 
 def test_a_promotion_under_load_is_served_by_every_worker(store: Path, tmp_path: Path) -> None:
     """Within two seconds, there and back, with no failed request; every answer is wholly one model's."""
-    with running(tmp_path, "--workers", "2", "--store", str(store), token=TOKEN) as service:
+    with running(tmp_path, "--store", str(store), token=TOKEN) as service:
         sure = {ONE: confidences(service.clean())}
         switched = []
         with Load(service, connections=8) as load:
@@ -358,7 +351,7 @@ def test_slow_senders_are_cut_off_and_hold_up_nobody(tmp_path: Path) -> None:
         b"POST /v1/clean HTTP/1.1\r\nHost: ": b"x" * 100,
         b"": b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n",
     }
-    with running(tmp_path, "--workers", "2", request_seconds="2") as service, ExitStack() as opened:
+    with running(tmp_path, request_seconds="2") as service, ExitStack() as opened:
         for _ in range(100):
             opened.enter_context(service.socket())
         slow = [(opened.enter_context(service.socket()), start, rest) for start, rest in 2 * list(drips.items())]
