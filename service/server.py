@@ -1,6 +1,5 @@
 """The service on gunicorn, a production WSGI server."""
 
-import ctypes
 import logging
 import os
 import socket
@@ -14,6 +13,7 @@ from gunicorn.app.base import BaseApplication
 from threadpoolctl import threadpool_limits
 
 from service.app import create_app
+from service.heaps import bound_heaps
 from service.logs import LOGGING, set_up_logs
 from service.metrics import forget_worker
 from service.settings import Settings
@@ -32,16 +32,13 @@ BACKLOG = 512
 """Connections that wait to be accepted; the system turns more away."""
 
 
-_MALLOC = {-8: 2, -3: 8_000_000, -1: 16_000_000}  # M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
-
-
 def serve(host: str, port: int, workers: int, threads: int, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then finish the requests under way and exit with status 0 (SystemExit).
 
     The model is loaded once, before the workers start, and they share its memory. Raises ModelError when it cannot be
     used.
     """
-    _bound_heaps()
+    bound_heaps()
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     options = {
         "bind": address,
@@ -58,10 +55,9 @@ def serve(host: str, port: int, workers: int, threads: int, settings: Settings) 
         "logconfig_dict": LOGGING,
         "forwarded_allow_ips": "",  # no proxy's word is needed, so nobody's is taken
         "control_socket_disable": True,  # nothing but HTTP comes in
-        "when_ready": _announce,
         "child_exit": _forget,
         "post_fork": _limit,
-        "when_ready": _accept_when_data_comes,
+        "when_ready": _when_ready,
     }
     _Server(settings, options).run()
 
@@ -91,22 +87,6 @@ class _Server(BaseApplication):  # type: ignore[misc]
         return create_app(self.settings)
 
 
-def _announce(server: Any) -> None:
-    _log.info(
-        "ready", extra={"fields": {"address": ", ".join(map(str, server.LISTENERS)), "workers": server.num_workers}}
-    )
-
-
-def _bound_heaps() -> None:
-    """Have glibc, where it is, keep few heaps for all threads and give back what is freed: a heap for each of many
-    threads, and a threshold that rises with the largest array so far, would keep what a few large texts once took.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        for option, value in _MALLOC.items():
-            mallopt(option, value)
-
-
 def _limit(server: Any, worker: Any) -> None:
     threadpool_limits(1)  # workers are as many as cores: more threads in each would only wait for each other
     # A thread that waits for the interpreter often, as one that takes up a model does, would wait long beside others.
@@ -117,7 +97,9 @@ def _forget(server: Any, worker: Any) -> None:
     forget_worker(worker.pid)
 
 
-def _accept_when_data_comes(server: Any) -> None:
+def _when_ready(server: Any) -> None:
     if hasattr(socket, "TCP_DEFER_ACCEPT"):  # else a connection that sends nothing holds a thread for some seconds
         for listener in server.LISTENERS:
             listener.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, KEEP_ALIVE_SECONDS)
+    address = ", ".join(map(str, server.LISTENERS))
+    _log.info("ready", extra={"fields": {"address": address, "workers": server.num_workers}})

@@ -9,6 +9,7 @@ from pathlib import Path
 from classifier.cleaning import Cleaner
 from classifier.errors import WinnowError
 from classifier.registry import ModelStore
+from service.heaps import give_back
 
 WATCH_SECONDS = 0.25
 """How often the store is asked whether another model is in use: one look at one file."""
@@ -69,8 +70,12 @@ class Serving:
         threading.Thread(target=self._watch, name="model", daemon=True).start()
 
     def _watch(self) -> None:
+        in_use = self._cleaner.model.identifier
         while True:
             time.sleep(WATCH_SECONDS)
+            if in_use != self._cleaner.model.identifier:  # by now few requests, if any, still hold the one before
+                in_use = self._cleaner.model.identifier
+                give_back()
             try:
                 self.refresh()
             except OSError as error:  # the store's disk is away: the model in memory goes on
