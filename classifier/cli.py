@@ -533,15 +533,15 @@ class _Serve(click.Command):
 def serve(host: str, port: int, workers: int | None, threads: int, model: Path | None, store: Path | None) -> None:
     """Run the HTTP service."""
     import os
+    import shutil
     import tempfile
     from dataclasses import replace
 
     # Both are read when the libraries are first imported: metrics of all workers are added up by way of a folder, and
     # a worker's arrays need no threads of their own.
-    folder = None
+    folder, owner = None, os.getpid()
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        folder = tempfile.TemporaryDirectory(prefix="winnow-metrics-", ignore_cleanup_errors=True)
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder.name
+        folder = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="winnow-metrics-")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from service.server import default_workers
     from service.server import serve as run
@@ -554,5 +554,5 @@ def serve(host: str, port: int, workers: int | None, threads: int, model: Path |
         try:
             run(host, port, workers or default_workers(), threads, settings)
         finally:
-            if folder is not None:
-                folder.cleanup()
+            if folder is not None and os.getpid() == owner:  # a worker that ends comes by here, too
+                shutil.rmtree(folder, ignore_errors=True)

@@ -274,9 +274,10 @@ def check_totals(service: Running) -> None:
         assert paragraphs == 60 * len(ARTICLE.splitlines())
 
 
-def test_metrics_add_up_over_the_workers(tmp_path: Path) -> None:
-    """Whichever worker is asked, before and after one of them was killed, all that was answered counts; of models in
-    use only the workers' that live.
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+def test_metrics_add_up_over_the_workers(tmp_path: Path, end: signal.Signals) -> None:
+    """Whichever worker is asked, before and after one of them was killed or has ended, all that was answered counts; of
+    models in use only the workers' that live.
     """
     in_use = f'winnow_model{{model="{load_card(default_model()).identifier}"}}'
     with running(tmp_path) as service:
@@ -289,7 +290,7 @@ def test_metrics_add_up_over_the_workers(tmp_path: Path) -> None:
         check_totals(service)
         assert totals(service)[in_use] == 2
         victim = service.workers()[0]
-        os.kill(victim, signal.SIGKILL)
+        os.kill(victim, end)
         wait_for(lambda: victim not in service.workers() and len(service.workers()) == 2)
         check_totals(service)
         assert totals(service)[in_use] in (1, 2)
