@@ -110,8 +110,9 @@ def docs_routes() -> Blueprint:
     def docs() -> Response:
         """The same to read, in one page that loads nothing."""
         response = Response(render_template("docs.html", document=_document()), mimetype=HTML)
-        response.content_security_policy.default_src = "'none'"
-        response.content_security_policy.style_src = "'unsafe-inline'"
+        policy = response.content_security_policy
+        policy.default_src = policy.frame_ancestors = policy.base_uri = policy.form_action = "'none'"
+        policy.style_src = "'unsafe-inline'"
         return response
 
     return routes
