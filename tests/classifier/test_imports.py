@@ -126,9 +126,38 @@ def test_the_library_knows_nothing_of_the_service(module: str) -> None:
     at_import = {
         name.split(".")[0] for node in runs_on_import(tree_of(f"classifier.{module}")) for name in names_imported(node)
     }
-    assert not roots & {"flask", "werkzeug", "gunicorn"}
+    assert not roots & {"flask", "werkzeug", "gunicorn", "pydantic", "spectree", "prometheus_client"}
     assert "service" not in (at_import if module == "cli" else roots)
     assert "click" not in roots or module == "cli"
+
+
+@pytest.mark.parametrize(
+    ("library", "modules"),
+    [
+        ("pydantic", {"service.schema", "service.seeds"}),
+        ("pydantic_core", {"service.schema"}),
+        ("spectree", {"service.docs"}),
+        ("prometheus_client", {"service.metrics"}),
+        ("gunicorn", {"service.server"}),
+        ("hmac", {"service.auth"}),
+        ("subprocess", {"service.training"}),
+    ],
+)
+def test_a_library_of_the_service_has_its_place(library: str, modules: set[str]) -> None:
+    """So that another one could take it, and what it does is read in one place."""
+    assert {module for module in EVERY if library in {name.split(".")[0] for name in imports(module)}} == modules
+
+
+def test_a_training_s_process_begins_without_the_service() -> None:
+    """It says at once that another one is under way: neither Flask nor scikit-learn is imported for that."""
+    code = (
+        "import sys, service.retrain\n"
+        "assert not {'flask', 'pydantic', 'spectree', 'prometheus_client', 'gunicorn', 'sklearn'} & set(sys.modules)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert run.returncode == 0, run.stderr
 
 
 @pytest.mark.parametrize("module", EVERY)
