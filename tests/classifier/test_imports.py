@@ -138,7 +138,7 @@ def test_the_library_knows_nothing_of_the_service(module: str) -> None:
         ("pydantic_core", {"service.schema"}),
         ("spectree", {"service.docs"}),
         ("prometheus_client", {"service.metrics"}),
-        ("gunicorn", {"service.server"}),
+        ("gunicorn", {"service.server", "service.worker"}),
         ("hmac", {"service.auth"}),
         ("subprocess", {"service.training"}),
     ],
