@@ -555,4 +555,5 @@ def serve(host: str, port: int, workers: int | None, threads: int, model: Path |
             run(host, port, workers or default_workers(), threads, settings)
         finally:
             if folder is not None and os.getpid() == owner:  # a worker that ends comes by here, too
+                del os.environ["PROMETHEUS_MULTIPROC_DIR"]
                 shutil.rmtree(folder, ignore_errors=True)
