@@ -9,6 +9,9 @@ from werkzeug.exceptions import ServiceUnavailable
 from classifier.cleaning import Cleaner
 from classifier.labels import CleanedArticle
 
+WAITING = "winnow.waiting"
+"""In a request's WSGI environment: how many requests wait behind it for a thread of the worker."""
+
 _TOGETHER = 150_000  # code points that are scored at once: a longer wait for the first would not pay for the rest
 
 

@@ -17,7 +17,7 @@ _MEANINGS = {
     "max_articles": "most articles in one call",
     "max_paragraphs": "most paragraphs in one article",
     "request_seconds": "longest time of a request; of a stream, between two rows",
-    "queue": "most articles that wait for the model in one worker; more are told to come back",
+    "queue": "most requests that wait for their turn in one worker; more are told to come back",
 }
 
 

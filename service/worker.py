@@ -4,6 +4,7 @@ import json
 import logging
 import socket
 import time
+import uuid
 from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -20,6 +21,7 @@ from werkzeug.exceptions import (
 )
 from werkzeug.exceptions import ExpectationFailed as Expectation
 
+from service.batching import WAITING
 from service.deadlines import Deadline, Deadlines
 from service.errors import HEADERS, PROBLEM, log_exception, problem
 
@@ -35,12 +37,26 @@ _log = logging.getLogger("winnow")
 class Worker(ThreadWorker):  # type: ignore[misc]
     """Serves connections with threads, which no sender can hold for ever."""
 
+    wsgi: Any
+
     def init_process(self) -> None:
         """Serve, until told to stop."""
         self._deadlines = Deadlines()
         self._heads: WeakKeyDictionary[Any, Deadline] = WeakKeyDictionary()
         self._head_seconds = min(HEAD_SECONDS, self.app.settings.request_seconds)
+        self._waiting: set[Any] = set()
         super().init_process()
+
+    def load_wsgi(self) -> None:
+        """Have each request say how many wait behind it, so that the application can refuse what is too much."""
+        super().load_wsgi()
+        application = self.wsgi
+
+        def wsgi(environ: dict[str, Any], start_response: Any) -> Any:
+            environ[WAITING] = len(self._waiting)
+            return application(environ, start_response)
+
+        self.wsgi = wsgi
 
     def accept(self, listener: socket.socket) -> None:
         """Take a new connection, unless a worker that has fewer takes it meanwhile: all are woken, and the first to
@@ -49,8 +65,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         time.sleep(min(_YIELD_SECONDS * self.nr_conns, _LONGEST_YIELD_SECONDS))
         super().accept(listener)
 
+    def enqueue_req(self, conn: Any) -> None:
+        """Have a connection wait for a thread."""
+        self._waiting.add(conn)
+        super().enqueue_req(conn)
+
     def handle(self, conn: Any) -> Any:
         """Serve the next request of a connection; one whose head does not come in time is cut off."""
+        self._waiting.discard(conn)
         head = self._heads[conn] = Deadline(conn.sock, self._head_seconds)
         self._deadlines.watch(head)
         try:
@@ -65,8 +87,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Answer what is no HTTP; what was sent is not logged, for it may be an article."""
+        request_id = uuid.uuid4().hex
         if isinstance(exc, ParseException):
-            _log.info("no HTTP", extra={"fields": {"error": type(exc).__name__}})
+            _log.info("no HTTP", extra={"fields": {"request_id": request_id, "error": type(exc).__name__}})
         else:
             log_exception(exc)
         error = _error(exc)
@@ -76,6 +99,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             "Connection: close",
             f"Content-Type: {PROBLEM}",
             f"Content-Length: {len(body)}",
+            f"X-Request-ID: {request_id}",
             *(f"{name}: {value}" for name, value in HEADERS.items()),
         ]
         with suppress(OSError):  # the other side has gone

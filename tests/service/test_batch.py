@@ -3,16 +3,33 @@
 import gzip
 import io
 import json
-from typing import Any
+import time
+from typing import Any, cast
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
+from numpy.typing import NDArray
 
-from tests.service.conftest import MAX_BODY_BYTES
+from classifier.cleaning import Cleaner
+from classifier.model import Model
+from classifier.paragraphs import TextBatch
+from service import create_app
+from service.settings import Settings
+from tests.service.conftest import MAX_BODY_BYTES, StubModel
 
 ROWS = "application/x-ndjson"
 GOOD: dict[str, Any] = {"text": "Story.\nPROMO", "id": "a"}
 KEEPS_ALL: dict[str, Any] = {"text": "Story.\nPROMO", "keep": ["core", "promo"]}
+
+
+class SlowModel(StubModel):
+    """The stub model, which takes most of a second."""
+
+    def predict_proba(self, batch: TextBatch) -> NDArray[np.float32]:
+        """Return what the stub model does."""
+        time.sleep(0.6)
+        return super().predict_proba(batch)
 
 
 def post(client: FlaskClient, articles: list[Any], form: str) -> list[dict[str, Any]]:
@@ -123,6 +140,15 @@ def test_the_limit_on_paragraphs(large_client: FlaskClient) -> None:
     too_many = {"text": "a\n" * 200_001}
     assert large_client.post("/v1/clean", json=too_many).status_code == 413
     assert large_client.post("/v1/clean/batch", json=[too_many]).get_json()[0]["error"]["status"] == 413
+
+
+def test_an_array_that_takes_too_long_is_told_so() -> None:
+    """503 with the time there was, while there is still somebody to read it; a stream gets its time for each row."""
+    app = create_app(Settings(request_seconds=1), Cleaner(cast(Model, SlowModel())))
+    array = app.test_client().post("/v1/clean/batch", json=[GOOD] * 200)
+    assert array.status_code == 503
+    assert "longer than 1 seconds" in array.get_json()["detail"]
+    assert len(post(app.test_client(), [GOOD] * 200, ROWS)) == 200
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from classifier.cleaning import Cleaner
 from classifier.model import Model
 from classifier.paragraphs import TextBatch
 from service import create_app
-from service.batching import Batcher, Busy
+from service.batching import WAITING, Batcher, Busy
 from service.settings import Settings
 from tests.service.conftest import StubModel
 
@@ -181,6 +181,16 @@ def test_the_batcher_goes_on_when_all_have_gone(held: Held) -> None:
     assert held.first.result(LONG)
     for number in range(3):
         assert held.batcher.clean(held.cleaner, f"Story {number}", 0).text == f"Story {number}"
+
+
+@pytest.mark.parametrize(("waiting", "status"), [(5, 200), (6, 503)])
+def test_a_worker_behind_its_requests_refuses_some(cleaner: Cleaner, waiting: int, status: int) -> None:
+    """What would be work is 503 when more wait for a thread than may; whether the service is alive is still told."""
+    client = create_app(Settings(queue=5), cleaner).test_client()
+    behind = {WAITING: waiting}
+    for path, body in (("/v1/clean", {"text": "Story"}), ("/v1/clean/batch", [{"text": "Story"}])):
+        assert client.post(path, json=body, environ_overrides=behind).status_code == status
+    assert client.get("/livez", environ_overrides=behind).status_code == 200
 
 
 def test_a_full_queue_is_503() -> None:

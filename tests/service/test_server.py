@@ -374,6 +374,26 @@ def test_slow_senders_are_cut_off_and_hold_up_nobody(tmp_path: Path) -> None:
         assert statuses == [408, 408, 408, 404, None, None] * 2
 
 
+def test_requests_that_wait_beyond_the_queue_are_told_to_come_back(tmp_path: Path) -> None:
+    """While the one thread is held by a sender, six come, of which two may wait: those that find more than two behind
+    them are 503 with Retry-After, the others are answered.
+    """
+    with running(tmp_path, "--threads", "1", workers=1, queue="2") as service, ExitStack() as opened:
+        slow = opened.enter_context(service.socket())
+        slow.sendall(head("/v1/clean", "text/plain", "Content-Length: 6") + b"Story")
+        time.sleep(0.5)
+        others = [opened.enter_context(service.socket()) for _ in range(6)]
+        for connection in others:
+            connection.sendall(post("/v1/clean", b"Story.", "text/plain", "Connection: close"))
+        time.sleep(0.5)
+        slow.sendall(b".")
+        assert next_answer(slow).status == 200
+        answers = [next_answer(connection) for connection in others]
+        assert sorted(answer.status for answer in answers) == [200, 200, 200, 503, 503, 503]
+        assert {answer.headers.get("Retry-After") for answer in answers if answer.status == 503} == {"1"}
+        service.clean()
+
+
 @pytest.mark.parametrize(
     ("sent", "status"),
     [
@@ -399,6 +419,7 @@ def test_what_is_no_http_is_a_problem_like_others(service: Running, sent: bytes,
         answer = next_answer(connection)
     assert answer.status == status
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert len(answer.headers["X-Request-ID"]) == 32
     if status != 200:
         assert answer.headers["Content-Type"] == "application/problem+json"
         assert answer.json()["status"] == status
