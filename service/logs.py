@@ -67,13 +67,14 @@ def register_logs(app: Flask) -> None:
             "route": request.url_rule.rule if request.url_rule else None,
             "status": response.status_code,
             "bytes_in": request.content_length,
-            **g.get("log", {}),
         }
+        more: dict[str, Any] = g.get("log", {})  # a stream tells the last of it at its end
         started = g.started
         level = logging.DEBUG if request.path in _QUIET else logging.INFO
 
         @response.call_on_close
         def log() -> None:
-            _log.log(level, "request", extra={"fields": {**fields, "seconds": round(time.perf_counter() - started, 5)}})
+            seconds = round(time.perf_counter() - started, 5)
+            _log.log(level, "request", extra={"fields": {**fields, **more, "seconds": seconds}})
 
         return response

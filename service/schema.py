@@ -319,6 +319,8 @@ def parse_json(body: bytes) -> object:
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    # Half a surrogate pair, on which pydantic would give up, is shown as its escape: no field is called so.
+    pairs = [(name.encode("utf-8", "backslashreplace").decode(), one) for name, one in pairs]
     value = dict(pairs)
     if len(value) < len(pairs):
         times = Counter(name for name, _ in pairs)

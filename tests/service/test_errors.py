@@ -112,6 +112,7 @@ def test_every_error_is_problem_details(
         ('{"text": "", "min_confidence": 1.01}', {"min_confidence": "number from 0 to 1"}),
         (f'{{"text": "", "min_confidence": {"9" * 400}}}', {"min_confidence": "number from 0 to 1"}),
         ('{"text": "a", "text": "b"}', {"text": "more than once"}),
+        ('{"text": 1, "a\\ud800": 2}', {"text": "must be a string", "a\\ud800": "is not known"}),
         (
             '{"id": 1, "keep": 1, "min_confidence": 2, "x": 1}',
             dict.fromkeys(["text", "id", "keep", "min_confidence", "x"], ""),
