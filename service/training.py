@@ -87,7 +87,7 @@ def training_routes(serving: Serving, settings: Settings) -> Blueprint:
 def _launch(store: Path) -> str:
     """Start a training in a process that outlives this one, and return its id once it has the store's lock."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "service.retrain", str(store)],
+        [sys.executable, "-P", "-m", "service.retrain", str(store)],  # no folder here called "service" is meant
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

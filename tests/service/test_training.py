@@ -358,6 +358,20 @@ def test_one_at_a_time_and_killed(
     kill(processes[-1])
 
 
+def test_a_training_starts_in_any_folder(
+    served: FlaskClient,
+    processes: list[subprocess.Popen[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also where the service was started beside somebody's own package of the name `service`."""
+    (tmp_path / "service").mkdir()
+    (tmp_path / "service" / "__init__.py").write_text("raise SystemExit(3)", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert served.post("/v1/train").status_code == 202
+    kill(processes[-1])
+
+
 def test_a_killed_training_is_told_while_nobody_asks(
     store: ModelStore, served: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
