@@ -505,19 +505,28 @@ class _Serve(click.Command):
 
 
 @main.command(cls=_Serve)
-@click.option("--host", default="127.0.0.1", show_default=True, envvar="WINNOW_HOST", help="Address to listen on.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    envvar="WINNOW_HOST",
+    show_envvar=True,
+    help="Address to listen on.",
+)
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=8000,
     show_default=True,
     envvar="WINNOW_PORT",
+    show_envvar=True,
     help="Port to listen on.",
 )
 @click.option(
     "--workers",
     type=click.IntRange(1),
     envvar="WINNOW_WORKERS",
+    show_envvar=True,
     help="Processes; by default one for each core, as far as memory goes.",
 )
 @click.option(
@@ -526,6 +535,7 @@ class _Serve(click.Command):
     default=16,
     show_default=True,
     envvar="WINNOW_THREADS",
+    show_envvar=True,
     help="Requests that a process takes at the same time; what they bring is cleaned together.",
 )
 @MODEL
@@ -540,18 +550,24 @@ def serve(host: str, port: int, workers: int | None, threads: int, model: Path |
     # Both are read when the libraries are first imported: metrics of all workers are added up by way of a folder, and
     # a worker's arrays need no threads of their own.
     folder, owner = None, os.getpid()
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        folder = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="winnow-metrics-")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from service.server import default_workers
-    from service.server import serve as run
-    from service.settings import Settings
-
     with _plain_errors():
-        if model is not None and _typed("store") and not _typed("model"):
-            model = None  # the store that was typed goes before the model of the environment
-        settings = replace(Settings.from_environment(), model=model, store=store)
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            try:
+                folder = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="winnow-metrics-")
+            except OSError as error:
+                reason = error.strerror or error
+                raise OutputError(
+                    f"no temporary folder can be made ({reason}); set TMPDIR to one to write in"
+                ) from error
         try:
+            from service.server import default_workers
+            from service.server import serve as run
+            from service.settings import Settings
+
+            if model is not None and _typed("store") and not _typed("model"):
+                model = None  # the store that was typed goes before the model of the environment
+            settings = replace(Settings.from_environment(), model=model, store=store)
             run(host, port, workers or default_workers(), threads, settings)
         finally:
             if folder is not None and os.getpid() == owner:  # a worker that ends comes by here, too

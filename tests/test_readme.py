@@ -10,11 +10,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from classifier import Cleaner
+from service.settings import Settings, variable
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -51,6 +53,19 @@ def test_the_example_page_comes_out_as_shown() -> None:
     """The README's page, cleaned, is the README's result."""
     before, after = [block for language, block in BLOCKS if language == "text"][:2]
     assert Cleaner.load().clean(before).text == after.strip()
+
+
+def test_the_service_s_variables_are_listed() -> None:
+    """The README's table and `winnow serve --help` name the same ones, with the same defaults."""
+    rows = dict(re.findall(r"^\| (`WINNOW_.*?) \|.*\| (.*?) \|$", README, re.MULTILINE))
+    helped = subprocess.run(
+        ["winnow", "serve", "--help"], env=environment(), capture_output=True, text=True, check=True
+    )
+    names = re.compile("WINNOW_[A-Z_]+")
+    assert set(names.findall(" ".join(rows))) == set(names.findall(helped.stdout))
+    for one in fields(Settings):
+        default = f"{one.default:,}" if isinstance(one.default, int) else None
+        assert default is None or rows[f"`{variable(one.name)}`"] == default
 
 
 @pytest.mark.parametrize("command", [line for line in commands("winnow clean") if "--model" not in line])

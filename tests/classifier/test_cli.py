@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -243,6 +244,32 @@ def test_a_model_that_cannot_be_used_is_one_sentence(tmp_path: Path, words: list
     result = winnow(*(word.format(tmp=tmp_path) for word in words), "--model", tmp_path / "none")
     assert (result.exit_code, result.stdout) == (1, "")
     assert re.fullmatch(r"(?s).*winnow: there is no model in .*winnow train.*\n", result.stderr)
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [({"WINNOW_QUEUE": "many"}, "WINNOW_QUEUE is 'many'"), ({"WINNOW_MODEL": "{tmp}"}, "there is no model in")],
+    ids=["a setting", "a model"],
+)
+def test_a_service_that_cannot_start_leaves_nothing_behind(
+    tmp_path: Path, environment: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One sentence, and no folder among the temporary ones, where a supervisor would add another with each attempt."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value.format(tmp=tmp_path))
+    result = winnow("serve")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert message in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_service_without_a_temporary_folder_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sentence, exit status 2."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    result = winnow("serve")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert re.fullmatch(r"winnow: no temporary folder can be made \(.*\); set TMPDIR to .*\n", result.stderr)
 
 
 def test_the_environment_names_the_model(
