@@ -4,12 +4,14 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from joblib import cpu_count
 from threadpoolctl import threadpool_limits
 
 from service.app import create_app
@@ -63,10 +65,27 @@ def serve(host: str, port: int, workers: int, threads: int, settings: Settings) 
 
 
 def default_workers() -> int:
-    """Return how many workers suit this machine: one for each core it may use, and memory for all of them."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(1, min(cores, memory // (2 * WORKER_BYTES)))
+    """Return how many workers suit this machine: one for each core it may use, and memory for all of them.
+
+    Of a container or unit that may use less than the whole machine, its limits count.
+    """
+    memory = min([os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), *_memory_limits(Path("/"))])
+    return max(1, min(cpu_count(), memory // (2 * WORKER_BYTES)))
+
+
+def _memory_limits(root: Path) -> Iterator[int]:
+    """Yield the limits in bytes of the control groups, of either version, that this process is in."""
+    with suppress(OSError):
+        for line in (root / "proc/self/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers not in ("", "memory"):
+                continue
+            top = root / "sys/fs/cgroup" / controllers
+            group = top / path.strip("/")
+            for folder in (group, *group.parents):
+                if folder.is_relative_to(top):
+                    with suppress(OSError, ValueError):  # a group outside of this container; "max", which is no limit
+                        yield int((folder / ("memory.limit_in_bytes" if controllers else "memory.max")).read_text())
 
 
 _log = logging.getLogger("winnow")

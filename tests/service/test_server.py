@@ -22,6 +22,7 @@ from classifier.labels import LABELS
 from classifier.resources import default_model
 from classifier.store import load_card
 from service.deadlines import GRACE_SECONDS
+from service.server import _memory_limits, default_workers
 from service.settings import Settings
 from tests.service.running import (
     ARTICLE,
@@ -44,6 +45,29 @@ LIMIT = Settings().max_body_bytes
 ROWS = "application/x-ndjson"
 
 pytestmark = needs_model
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "limit"),
+    [
+        ("0::/", {"memory.max": "900000000"}, 900_000_000),
+        ("0::/system.slice/winnow.service", {"system.slice/memory.max": "800000000", "memory.max": "max"}, 800_000_000),
+        ("0::/winnow", {"winnow/memory.max": "700000000", "memory.max": "900000000"}, 700_000_000),
+        ("9:cpu:/a\n4:memory:/docker/a\n0::/", {"memory/memory.limit_in_bytes": "600000000"}, 600_000_000),
+        ("0::/../other", {}, None),
+        (None, {}, None),
+    ],
+)
+def test_the_memory_of_a_container_or_unit_counts(
+    tmp_path: Path, groups: str | None, files: dict[str, str], limit: int | None
+) -> None:
+    """Not that of the whole machine, which would be for far more workers."""
+    given = {f"sys/fs/cgroup/{name}": content for name, content in files.items()}
+    for name, content in {**given, **({} if groups is None else {"proc/self/cgroup": groups})}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content + "\n", "utf-8")
+    assert min(_memory_limits(tmp_path), default=None) == limit
+    assert default_workers() >= 1
 
 
 @pytest.fixture(scope="module")
