@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import HTTPException, InternalServerError, UnprocessableEntity
+from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable, UnprocessableEntity
+
+from classifier.errors import OutputError
 
 PROBLEM = "application/problem+json"
 
@@ -74,6 +76,11 @@ def register_errors(app: Flask) -> None:
         response = app.response_class(app.json.dumps(problem(error)), error.code, error.get_headers())
         response.content_type = PROBLEM
         return response
+
+    @app.errorhandler(OutputError)
+    def unwritable(error: OutputError) -> Response:
+        _log.error("store not writable", extra={"fields": {"reason": str(error)}})
+        return expected(ServiceUnavailable("The store cannot be written; nothing was changed."))
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:

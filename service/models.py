@@ -28,7 +28,7 @@ def models_routes(serving: Serving, settings: Settings) -> Blueprint:
         return jsonify(models=[_described(card, in_use) for card in cards])
 
     @routes.post("/v1/models/<identifier>/use")
-    @describes(answer=Version, errors=(404, 409), guarded=True, parameters={"identifier": "Id of the model."})
+    @describes(answer=Version, errors=(404, 409, 503), guarded=True, parameters={"identifier": "Id of the model."})
     @guarded(settings)
     def use_model(identifier: str) -> Response:
         """Take a model into use, in every worker within two seconds and without a restart."""

@@ -3,13 +3,14 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from flask import Blueprint, Response, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field
 from werkzeug.exceptions import Conflict, HTTPException, NotFound
 
-from classifier.errors import SeedError
+from classifier.errors import OutputError, SeedError
 from classifier.files import write_whole
 from classifier.labels import LabelledArticle
 from classifier.seeds import format_seed, parse_seed
@@ -53,7 +54,7 @@ class SeedFolder:
     def write(self, identifier: str, body: SeedBody) -> bool:
         """Write an article, in place of the one with this id; return whether it is a new one.
 
-        Raises InvalidFields when a seed file cannot hold it.
+        Raises InvalidFields when a seed file cannot hold it, and OutputError when the store cannot be written.
         """
         assert self._directory is not None
         spans = tuple((span.start, span.end, span.label) for span in body.paragraphs)
@@ -65,15 +66,18 @@ class SeedFolder:
             raise InvalidFields([FieldError("paragraphs", str(error))]) from error
         target = self._directory / body.language / f"{identifier}.tsv"
         before = list(self._found(identifier))
-        write_whole(target, content.encode())
-        for path in before:
-            if path != target:
-                path.unlink(missing_ok=True)
+        with _writing():
+            write_whole(target, content.encode())
+            for path in before:
+                if path != target:
+                    path.unlink(missing_ok=True)
         return not before
 
     def delete(self, identifier: str) -> None:
-        """Remove an article. Raises NotFound."""
-        self._path(identifier).unlink(missing_ok=True)
+        """Remove an article. Raises NotFound, and OutputError when the store cannot be written."""
+        path = self._path(identifier)
+        with _writing():
+            path.unlink(missing_ok=True)
 
     def has(self, identifier: str) -> bool:
         """Return whether there is an article with this id."""
@@ -113,7 +117,7 @@ def seeds_routes(settings: Settings) -> Blueprint:
         return jsonify(seeds=summaries, total=len(paths))
 
     @routes.post("/v1/seeds")
-    @describes(json=NewSeed, answer=SeedOut, status=201, errors=(*_BAD, 409), guarded=True)
+    @describes(json=NewSeed, answer=SeedOut, status=201, errors=(*_BAD, 409, 503), guarded=True)
     @guarded(settings)
     def add_seed() -> Response:
         """Add a corrected article.
@@ -138,7 +142,7 @@ def seeds_routes(settings: Settings) -> Blueprint:
         return jsonify(_described(folder.read(identifier)))
 
     @routes.put("/v1/seeds/<identifier>")
-    @describes(json=SeedBody, answer=SeedOut, errors=(*_BAD, 404), guarded=True, parameters=_PARAMETERS)
+    @describes(json=SeedBody, answer=SeedOut, errors=(*_BAD, 404, 503), guarded=True, parameters=_PARAMETERS)
     @guarded(settings)
     def put_seed(identifier: str) -> Response:
         """Replace a corrected article, or add it under this id."""
@@ -149,7 +153,7 @@ def seeds_routes(settings: Settings) -> Blueprint:
         return jsonify(_described(folder.read(identifier)))
 
     @routes.delete("/v1/seeds/<identifier>")
-    @describes(status=204, errors=(404,), guarded=True, parameters=_PARAMETERS)
+    @describes(status=204, errors=(404, 503), guarded=True, parameters=_PARAMETERS)
     @guarded(settings)
     def delete_seed(identifier: str) -> Response:
         """Remove a corrected article; models that learned from it stay as they are."""
@@ -157,6 +161,14 @@ def seeds_routes(settings: Settings) -> Blueprint:
         return Response(status=204)
 
     return routes
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"corrected articles cannot be written ({error.strerror or error})") from error
 
 
 def _page() -> SeedPage:

@@ -1,6 +1,8 @@
 """/v1/models: the versions of a store, which of them answers, and that a request sees one from start to end."""
 
+import errno
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -146,6 +148,22 @@ def test_a_version_that_comes_into_use_damaged_is_not_taken_up(
     store.use(ONE)
     store.use(load_card(default_model()).identifier)
     wait_for(served, load_card(default_model()).identifier)
+
+
+def test_a_store_that_cannot_be_written_is_told(
+    served: FlaskClient, store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503 without a path; what was in use stays so."""
+
+    def full(*given: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(store.directory))
+
+    monkeypatch.setattr(os, "replace", full)
+    answer = served.post(f"/v1/models/{TWO}/use")
+    assert answer.status_code == 503
+    assert "cannot be written" in answer.get_json()["detail"]
+    assert str(store.directory) not in answer.text
+    assert served.get("/readyz").get_json()["model"] == ONE
 
 
 def test_a_store_that_goes_away_leaves_the_model(served: FlaskClient, store: ModelStore) -> None:

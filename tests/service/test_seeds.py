@@ -1,6 +1,8 @@
 """/v1/seeds: corrected articles go in and come out, are kept as seed files, and nothing leaves the store."""
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -344,6 +346,28 @@ def test_a_file_that_someone_damaged_is_told(keeper: FlaskClient, tmp_path: Path
     assert ([one["id"] for one in listed["seeds"]], listed["total"]) == (["rain-2"], 2)
     assert keeper.put("/v1/seeds/rain-1", json=BODY).status_code == 200
     assert keeper.get("/v1/seeds/rain-1").status_code == 200
+
+
+def test_a_disk_that_takes_nothing_is_told(
+    keeper: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503 without a path, and what was there stays."""
+    keeper.put("/v1/seeds/rain-1", json=BODY)
+
+    def full(*given: object, **named: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path))
+
+    monkeypatch.setattr(os, "replace", full)
+    monkeypatch.setattr(Path, "unlink", full)
+    for answer in (
+        keeper.put("/v1/seeds/rain-1", json={**BODY, "group": "other"}),
+        keeper.post("/v1/seeds", json={**BODY, "id": "rain-2"}),
+        keeper.delete("/v1/seeds/rain-1"),
+    ):
+        assert (answer.status_code, answer.content_type) == (503, "application/problem+json")
+        assert "cannot be written" in answer.get_json()["detail"]
+        assert str(tmp_path) not in answer.text
+    assert [one["group"] for one in keeper.get("/v1/seeds").get_json()["seeds"]] == ["rain-1"]
 
 
 def test_what_is_kept_is_as_good_as_a_file(keeper: FlaskClient, tmp_path: Path) -> None:
