@@ -256,6 +256,7 @@ def test_a_service_that_cannot_start_leaves_nothing_behind(
 ) -> None:
     """One sentence, and no folder among the temporary ones, where a supervisor would add another with each attempt."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value.format(tmp=tmp_path))
     result = winnow("serve")
@@ -267,6 +268,8 @@ def test_a_service_that_cannot_start_leaves_nothing_behind(
 def test_a_service_without_a_temporary_folder_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One sentence, exit status 2."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+    monkeypatch.setattr("service.server.serve", lambda *given: None)
     result = winnow("serve")
     assert (result.exit_code, result.stdout) == (2, "")
     assert re.fullmatch(r"winnow: no temporary folder can be made \(.*\); set TMPDIR to .*\n", result.stderr)
