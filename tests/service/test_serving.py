@@ -19,7 +19,7 @@ from service.serving import Serving
 from tests.service.conftest import ONE, TWO
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 2.0
+LONG = 30.0
 
 
 @pytest.fixture
@@ -67,11 +67,11 @@ def test_a_change_is_taken_up(store: ModelStore) -> None:
 
 
 def test_a_change_is_seen_without_being_asked(store: ModelStore) -> None:
-    """Within two seconds."""
+    """A thread looks at the store again and again."""
     serves = Serving(None, store)
     assert in_use(serves) == ONE
     store.use(TWO)
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + LONG
     while in_use(serves) != TWO:
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -177,7 +177,7 @@ child = os.fork()
 if child:
     store.use(sys.argv[2])
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-deadline = time.monotonic() + 20
+deadline = time.monotonic() + 30
 while serves.cleaner().model.identifier != sys.argv[2]:
     assert time.monotonic() < deadline
     time.sleep(0.01)
