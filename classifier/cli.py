@@ -16,7 +16,7 @@ from classifier.errors import OutputError, SeedError, WinnowError
 from classifier.labels import LABELS, Label
 
 if TYPE_CHECKING:
-    from classifier.batch import FileResult
+    from classifier.batch.run import Progress
     from classifier.comparison import Comparison
     from classifier.evaluation import Evaluation
     from classifier.labels import LabelledArticle
@@ -154,43 +154,102 @@ def _clean_one(cleaner: Any, path: Path, as_json: bool, rows: bool, keep: frozen
 
 
 @main.command()
-@click.argument("source", type=click.Path(path_type=Path), metavar="SRC")
-@click.argument("target", type=click.Path(path_type=Path), metavar="DST")
+@click.argument("source", metavar="SRC")
+@click.argument("target", metavar="DST")
 @click.option("--jobs", type=int, default=-1, show_default=True, help="Processes; -1 is one for each core.")
+@click.option(
+    "--cluster",
+    metavar="URL",
+    help="Dask scheduler, tcp://HOST:PORT, whose workers do the work; all must see SRC, DST.",
+)
+@click.option("--field", default="text", show_default=True, help="Field or column that holds the text of a row.")
+@click.option(
+    "--to", type=click.Choice(["jsonl", "text", "parquet"]), help="Format of the output; by default that of the input."
+)
+@click.option(
+    "--spans", is_flag=True, help="Leave rows as they are and add what is left and the paragraphs with their labels."
+)
+@click.option(
+    "--max-bytes", type=click.IntRange(1), default=2_000_000, show_default=True, help="Size of the largest text."
+)
+@click.option("--retry-failed", is_flag=True, help="Try again what failed before.")
+@click.option("--restart", is_flag=True, help="Forget what is finished and clean all of it anew.")
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Also make a page to look at, DIR/index.html: figures, pictures of them, and the articles that lost most.",
+)
 @KEEP
 @MODEL
 @STORE
-def batch(source: Path, target: Path, jobs: int, keep: tuple[str, ...], model: Path | None, store: Path | None) -> None:
-    """Clean a folder tree of .txt and .jsonl files into another one.
+def batch(
+    source: str,
+    target: str,
+    jobs: int,
+    cluster: str | None,
+    field: str,
+    to: str | None,
+    spans: bool,
+    max_bytes: int,
+    retry_failed: bool,
+    restart: bool,
+    report: Path | None,
+    keep: tuple[str, ...],
+    model: Path | None,
+    store: Path | None,
+) -> None:
+    """Clean a folder tree of .txt, .jsonl (.gz, .zst), .parquet and .warc.wet.gz files into another one.
 
-    A file or row that cannot be cleaned is named in DST/failures.jsonl and does not stop the rest; then the exit
-    status is 1.
+    Either may be a URL that fsspec opens. What was stopped goes on where it stopped when the same command is given
+    again. What cannot be cleaned is named in DST/failures.jsonl and does not stop the rest; then the exit status is 1.
+    Figures stand in DST/report.json.
     """
     if jobs == 0:
         raise click.UsageError("--jobs 0 would do nothing; give a number of processes, or -1 for one on each core")
+    if cluster and _typed("jobs"):
+        raise click.UsageError("--jobs is about this machine and --cluster about others; give one of them")
     from tqdm import tqdm
 
-    from classifier.batch import FAILURES, clean_folder
+    from classifier.batch.run import Settings, clean_folder
+    from classifier.batch.units import FAILURES
+    from classifier.pages import check_folder
 
-    failures = 0
-    with _plain_errors(), tqdm(unit="file", disable=None, file=sys.stderr) as bar:
+    with _plain_errors():
+        if report:
+            check_folder(report)  # before the hours that cleaning may take
+        settings = Settings(frozenset(Label(label) for label in keep), field, to, spans, max_bytes)
+        used = _chosen(model, store)
+        with tqdm(unit="B", unit_scale=True, disable=None, file=sys.stderr) as bar:
 
-        def advance(result: "FileResult", files: int) -> None:
-            nonlocal failures
-            failures += len(result.failures)
-            bar.total = files
-            bar.set_postfix(failed=failures, refresh=False)
-            bar.update()
+            def advance(progress: "Progress") -> None:
+                bar.total = progress.size
+                bar.set_postfix(articles=progress.articles, failed=progress.failures, refresh=False)
+                bar.update(progress.done - bar.n)
 
-        kept = frozenset(Label(label) for label in keep)
-        results = clean_folder(source, target, _chosen(model, store), kept, jobs, advance)
-    articles = sum(result.articles for result in results)
-    click.echo(
-        f"{articles} articles of {len(results)} files cleaned into {target}; {failures} failures"
-        + (f", named in {target / FAILURES}" if failures else ""),
-        err=True,
-    )
-    sys.exit(1 if failures else 0)
+            result = clean_folder(
+                source,
+                target,
+                settings,
+                model=used,
+                jobs=jobs,
+                cluster=cluster,
+                retry_failed=retry_failed,
+                restart=restart,
+                told=advance,
+            )
+        failures = result.summary.failures
+        click.echo(
+            f"{result.summary.articles} articles of {result.files} files cleaned into {target}; {failures} failures"
+            + (f", named in {target.rstrip('/')}/{FAILURES}" if failures else ""),
+            err=True,
+        )
+        click.echo(result.to_text(), err=True)
+        if report:
+            from classifier.batch.page import write_batch_report
+
+            click.echo(f"report written to {write_batch_report(result, source, used, report)}", err=True)
+        sys.exit(1 if failures else 0)
 
 
 @main.command()
@@ -413,8 +472,9 @@ def evaluate(
     from classifier.cleaning import Cleaner
     from classifier.evaluation import cross_validate, read_gold
     from classifier.evaluation import evaluate as measure
+    from classifier.pages import check_folder
     from classifier.records import dump
-    from classifier.report import check_folder, write_report
+    from classifier.report import write_report
     from classifier.resources import default_seeds
     from classifier.seeds import read_seeds
 

@@ -1,6 +1,7 @@
 """Texts and rows from outside: decoding of files, JSON Lines in and out."""
 
 import json
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -52,7 +53,7 @@ def clean_rows(cleaner: Cleaner, lines: Iterable[bytes], keep: frozenset[Label])
     """
     numbered = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
     while chunk := list(islice(numbered, _ROWS_AT_ONCE)):
-        parsed = [_parse(number, line) for number, line in chunk]
+        parsed = [parse_row(number, line) for number, line in chunk]
         cleaned = iter(cleaner.clean_many([row["text"] for row in parsed if isinstance(row, dict)], keep))
         for row in parsed:
             yield row if isinstance(row, BadRow) else dump({**row, **answer(next(cleaned))})
@@ -60,21 +61,41 @@ def clean_rows(cleaner: Cleaner, lines: Iterable[bytes], keep: frozenset[Label])
 
 def answer(article: CleanedArticle) -> dict[str, Any]:
     """Return a cleaned article as the fields of a row."""
-    paragraphs = [
+    return {"text": article.text, "paragraphs": spans(article), "model": article.model}
+
+
+def spans(article: CleanedArticle) -> list[dict[str, Any]]:
+    """Return the paragraphs of a cleaned article as the values of a row."""
+    return [
         {"start": p.start, "end": p.end, "label": p.label.value, "confidence": p.confidence} for p in article.paragraphs
     ]
-    return {"text": article.text, "paragraphs": paragraphs, "model": article.model}
 
 
 def dump(row: Mapping[str, Any]) -> str:
     """Return a row as one line of JSON without its line break: readable, and escaped only where half a surrogate pair
     stands.
+
+    Values that JSON does not have are written as strings, bytes that are no UTF-8 in base64.
     """
-    line = json.dumps(row, ensure_ascii=False)
-    return line if line.isascii() or line.encode("utf-8", "replace").decode() == line else json.dumps(row)
+    line = json.dumps(row, ensure_ascii=False, default=_plain)
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return json.dumps(row, default=_plain)
+    return line
 
 
-def _parse(number: int, line: bytes) -> dict[str, Any] | BadRow:
+def _plain(value: object) -> str:
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return b64encode(value).decode()
+    return str(value)
+
+
+def parse_row(number: int, line: bytes, field: str = "text") -> dict[str, Any] | BadRow:
+    """Return the row that a line holds, or what is wrong with it; its text stands in `field`."""
     try:
         row = json.loads(line)
     except UnicodeDecodeError:
@@ -83,6 +104,6 @@ def _parse(number: int, line: bytes) -> dict[str, Any] | BadRow:
         return BadRow(number, f"it is not JSON ({str(error)[:80]})")
     if not isinstance(row, dict):
         return BadRow(number, "it is no JSON object")
-    if not isinstance(row.get("text"), str):
-        return BadRow(number, 'its field "text" is missing or no string')
+    if not isinstance(row.get(field), str):
+        return BadRow(number, f'its field "{field}" is missing or no string')
     return row

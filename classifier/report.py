@@ -4,40 +4,13 @@ What is measured is `classifier/evaluation.py`; how it looks is `classifier/temp
 and words. The same evaluation gives the same page.
 """
 
-import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from classifier.errors import OutputError
 from classifier.evaluation import HEADLINES, CalibrationBin, Evaluation
-from classifier.files import write_whole
 from classifier.labels import LABELS
-
-PAGE = "index.html"
-"""Name of the page in the folder of the report."""
-
-_TEMPLATES = Path(__file__).parent / "templates"
-_LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
-# What may not stand in an HTML file: controls, half surrogate pairs, code points that are no characters.
-_UNFIT = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
-    + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
-    + "]"
-)
-
-
-def check_folder(directory: Path) -> None:
-    """Raise OutputError when it is plain that no page can be written into `directory`, which need not be there yet."""
-    try:
-        nearest = next(path for path in (directory, *directory.absolute().parents) if path.exists())
-        if not nearest.is_dir():
-            raise OutputError(f"{nearest} is a file; name a folder for the report")
-        if not os.access(nearest, os.W_OK | os.X_OK):
-            raise OutputError(f"{nearest} may not be written to; name another folder for the report")
-    except OSError as error:
-        raise _cannot_be_written(directory, error) from error
+from classifier.pages import count, figure, fill, percent, sentence, write_page
 
 
 def write_report(evaluation: Evaluation, subject: str, directory: Path) -> Path:
@@ -45,37 +18,18 @@ def write_report(evaluation: Evaluation, subject: str, directory: Path) -> Path:
 
     `subject` says in a few words what was measured on what. Raises OutputError when the page cannot be written.
     """
-    page = directory / PAGE
-    content = render(evaluation, subject).encode("utf-8")
-    try:
-        write_whole(page, content)
-    except OSError as error:
-        raise _cannot_be_written(page, error) from error
-    return page
-
-
-def _cannot_be_written(path: Path, error: OSError) -> OutputError:
-    return OutputError(f"{path} cannot be written ({error.strerror or error}); name another folder for the report")
+    return write_page(render(evaluation, subject), directory)
 
 
 def render(evaluation: Evaluation, subject: str) -> str:
-    """Return the page of an evaluation; every character of it can be encoded in UTF-8 and stand in HTML."""
-    # Imported here, for who evaluates without a report needs no templates.
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(figure=_figure, percent=_percent, count=_count, language_tag=_language_tag)
+    """Return the page of an evaluation."""
     figures = evaluation.figures
-    page = environment.get_template("report.html").render(
+    return fill(
+        "report.html",
+        title="Winnow evaluation",
         subject=subject,
+        headlines=[(name, figure(getattr(figures, field)), meaning) for field, name, meaning in HEADLINES],
         figures=figures,
-        headlines=[(name, getattr(figures, field), meaning) for field, name, meaning in HEADLINES],
         labels=LABELS,
         languages=sorted(evaluation.by_language.items(), key=lambda item: (-item[1].articles, item[0])),
         characters=_heat_map("characters", figures.character_confusion),
@@ -83,30 +37,6 @@ def render(evaluation: Evaluation, subject: str) -> str:
         diagram=_reliability(figures.calibration),
         worst=evaluation.worst,
     )
-    return _UNFIT.sub(_visible, page)
-
-
-def _visible(match: re.Match[str]) -> str:
-    """A control character of ASCII becomes the picture of it, all else the sign for what cannot be shown."""
-    code = ord(match[0])
-    return chr(0x2400 + code) if code < 0x20 else "\ufffd"
-
-
-def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.1f} %"
-
-
-def _count(number: int) -> str:
-    return f"{number:,}"
-
-
-def _language_tag(language: str) -> str:
-    """The language as an HTML `lang` may have it; empty when it is not known or is no tag."""
-    return language if _LANGUAGE_TAG.fullmatch(language) else ""
 
 
 @dataclass(frozen=True)
@@ -152,8 +82,8 @@ def _heat_map(unit: str, confusion: Mapping[str, Mapping[str, int]]) -> _HeatMap
         for column, (given, count) in enumerate(counts.items())
     )
     told = [
-        f"of {gold} ({_count(sums[gold])}) "
-        + ", ".join(f"{_percent(cell.share)} are given {cell.given}" for cell in cells if cell.gold == gold)
+        f"of {gold} ({count(sums[gold])}) "
+        + ", ".join(f"{percent(cell.share)} are given {cell.given}" for cell in cells if cell.gold == gold)
         for gold in confusion
         if sums[gold]
     ]
@@ -167,7 +97,7 @@ def _heat_map(unit: str, confusion: Mapping[str, Mapping[str, int]]) -> _HeatMap
         rows=tuple((top + row * height + height // 2, label) for row, label in enumerate(confusion)),
         sums=sums,
         cells=cells,
-        description=_sentence(told),
+        description=sentence(told),
     )
 
 
@@ -213,7 +143,7 @@ def _reliability(bins: Sequence[CalibrationBin]) -> _Diagram:
         return None if share is None else round(bottom - share * side, 1)
 
     told = [
-        f"at confidence {one.lower:.1f}–{one.upper:.1f} ({_count(one.paragraphs)}) {_percent(one.accuracy)} are right"
+        f"at confidence {one.lower:.1f}–{one.upper:.1f} ({count(one.paragraphs)}) {percent(one.accuracy)} are right"
         for one in bins
         if one.paragraphs
     ]
@@ -238,10 +168,5 @@ def _reliability(bins: Sequence[CalibrationBin]) -> _Diagram:
             )
             for one in bins
         ),
-        description=_sentence(told),
+        description=sentence(told),
     )
-
-
-def _sentence(parts: Sequence[str]) -> str:
-    text = "; ".join(parts) or "there is nothing to show"
-    return f"{text[0].upper()}{text[1:]}."

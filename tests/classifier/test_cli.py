@@ -1,6 +1,7 @@
 """The command `winnow`: what it reads, writes and says, and with which exit status."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -83,7 +84,11 @@ def test_every_command_is_in_the_readme(words: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["--help"], ["--version"], *([name, "--help"] for name in ("clean", "train", "evaluate", "serve", "models"))],
+    [
+        ["--help"],
+        ["--version"],
+        *([name, "--help"] for name in ("clean", "batch", "train", "evaluate", "serve", "models")),
+    ],
 )
 def test_help_imports_nothing_heavy(words: list[str]) -> None:
     """The command line answers at once: what a command needs is imported when it runs."""
@@ -209,6 +214,9 @@ def test_what_cannot_be_read_is_named_and_the_others_are_done(
         ["batch", "only-one"],
         ["batch", "a", "b", "--jobs", "0"],
         ["batch", "a", "b", "--jobs", "many"],
+        ["batch", "a", "b", "--jobs", "2", "--cluster", "tcp://a:1"],
+        ["batch", "a", "b", "--to", "csv"],
+        ["batch", "a", "b", "--max-bytes", "0"],
         ["train", "--add-weight", "0"],
         ["train", "--store", "a", "--output", "b"],
         ["train", "--no-use"],
@@ -576,6 +584,58 @@ def test_batch_names_failures(tmp_path: Path, article: Path, model: list[str]) -
     assert result.exit_code == 1
     assert f"2 articles of 2 files cleaned into {tmp_path / 'out'}; 2 failures" in result.stderr
     assert str(tmp_path / "out" / "failures.jsonl") in result.stderr
+
+
+def test_batch_tells_figures_and_makes_a_page(tmp_path: Path, article: Path, model: list[str]) -> None:
+    """In words on standard error, as report.json, and as a page with the articles that lost most."""
+    (tmp_path / "in").mkdir()
+    shutil.copy(article, tmp_path / "in")
+    words: list[str | Path] = ["--jobs", "1", "--keep", "social", "--report", tmp_path / "report"]
+    result = winnow("batch", tmp_path / "in", tmp_path / "out", *words, *model)
+    assert result.exit_code == 0, result.stderr
+    assert re.search(r"\nremoved +\d+ +[\d.]+ %  core\n", result.stderr)
+    assert re.search(r"\nrate +[\d,]+  articles and ", result.stderr)
+    assert json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))["keep"] == ["social"]
+    assert "The city council voted" in (tmp_path / "report" / "index.html").read_text("utf-8")
+
+
+def test_batch_goes_on_and_begins_anew(tmp_path: Path, article: Path, model: list[str]) -> None:
+    """What is finished is not done again but on request; what is done in another way needs one."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jsonl").write_text(json.dumps({"body": TEXT}) + "\n{\n", "utf-8")
+    words: list[str | Path] = ["batch", tmp_path / "in", tmp_path / "out", "--jobs", "1", "--field", "body", *model]
+    assert "\nrate" in winnow(*words).stderr
+    assert "\nrate" not in winnow(*words).stderr
+    assert "\nrate" in winnow(*words, "--retry-failed").stderr
+    refused = winnow(*words, "--spans")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "--restart" in refused.stderr
+    assert winnow(*words, "--spans", "--restart").exit_code == 1
+    assert json.loads((tmp_path / "out" / "a.jsonl").read_text("utf-8"))["body"] == TEXT
+
+
+def test_batch_shows_progress_in_a_terminal_only(tmp_path: Path, article: Path, quick_folder: Path) -> None:
+    """A bar with rate, time left and failures; nothing of it in a log."""
+    (tmp_path / "in").mkdir()
+    shutil.copy(article, tmp_path / "in")
+    words = [sys.executable, "-c", "from classifier.cli import main; main()", "batch", "in", "out", "--jobs", "1"]
+    wide = ["sh", "-c", 'stty rows 40 cols 120; exec "$@"', "sh"]
+    terminal = [sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])", *wide]
+    shown, log = (
+        subprocess.run(
+            [*start, *words, "--restart", "--model", str(quick_folder)],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        for start in (terminal, [])
+    )
+    assert re.search(r"100%.*\|.*B/s.*articles=1, failed=0", shown.stdout)
+    assert "%|" not in log.stderr
+    assert "articles=" not in log.stderr
 
 
 @pytest.mark.parametrize("target", ["in/out", "in", "."])

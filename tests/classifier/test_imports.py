@@ -13,7 +13,11 @@ import pytest
 import classifier
 
 ROOT = Path(__file__).parents[2]
-CLASSIFIER = sorted(path.stem for path in (ROOT / "classifier").glob("*.py") if path.stem != "__init__")
+CLASSIFIER = sorted(
+    ".".join(path.relative_to(ROOT / "classifier").with_suffix("").parts)
+    for path in (ROOT / "classifier").rglob("*.py")
+    if path.stem != "__init__"
+)
 SERVICE = sorted(path.stem for path in (ROOT / "service").glob("*.py") if path.stem != "__init__")
 EVERY = [*(f"classifier.{name}" for name in CLASSIFIER), *(f"service.{name}" for name in SERVICE)]
 
@@ -74,6 +78,19 @@ def runs_on_import(node: ast.AST) -> Iterator[ast.AST]:
         ("features", {"characters", "glue", "paragraphs", "ngrams", "segments", "labels", "likeness", "phrases"}),
         ("recombination", {"labels"}),
         ("registry", {"errors", "files", "model", "resources", "store"}),
+        ("batch.places", {"errors"}),
+        ("batch.summary", {"labels"}),
+        ("batch.chunks", {"labels", "records"}),
+        ("batch.jsonlines", {"batch.chunks", "labels", "records"}),
+        ("batch.parquet", {"batch.chunks", "errors", "labels", "records"}),
+        ("batch.wet", {"batch.chunks", "errors", "labels", "records"}),
+        (
+            "batch.formats",
+            {"batch.chunks", "errors", "batch.jsonlines", "labels", "batch.parquet", "batch.places", "batch.wet"},
+        ),
+        ("batch.units", {"batch.chunks", "errors", "batch.formats", "batch.places", "batch.summary"}),
+        ("batch.journal", {"errors", "batch.places", "batch.summary"}),
+        ("batch.cluster", {"errors"}),
         ("comparison", {"alignment", "errors", "labels", "model", "paragraphs", "store", "training"}),
     ],
 )
@@ -93,11 +110,25 @@ def test_the_lower_modules_know_only_what_is_below_them(module: str, allowed: se
         ("training", "evaluation"),
         ("model", "cleaning"),
         ("store", "cleaning"),
-        ("cleaning", "batch"),
-        ("batch", "cli"),
+        ("cleaning", "records"),
+        ("records", "batch.chunks"),
+        ("batch.chunks", "batch.formats"),
+        ("batch.places", "batch.formats"),
+        ("batch.formats", "batch.units"),
+        ("batch.units", "batch.worker"),
+        ("cleaning", "batch.worker"),
+        ("batch.worker", "batch.run"),
+        ("batch.journal", "batch.run"),
+        ("batch.cluster", "batch.run"),
+        ("batch.summary", "batch.run"),
+        ("batch.run", "batch.page"),
+        ("pages", "batch.page"),
+        ("batch.page", "cli"),
+        ("cleaning", "batch.run"),
+        ("batch.run", "cli"),
         ("evaluation", "report"),
-        ("files", "report"),
-        ("files", "batch"),
+        ("files", "pages"),
+        ("pages", "report"),
         ("report", "cli"),
         ("store", "registry"),
         ("files", "registry"),
@@ -161,12 +192,19 @@ def test_a_training_s_process_begins_without_the_service() -> None:
 
 
 @pytest.mark.parametrize("module", EVERY)
-def test_only_the_report_has_templates(module: str) -> None:
+def test_only_the_pages_have_templates(module: str) -> None:
     """And it imports their engine when a page is made, not before."""
     roots = {name.split(".")[0] for name in imports(module)}
     at_import = {name.split(".")[0] for node in runs_on_import(tree_of(module)) for name in names_imported(node)}
-    assert not roots & {"jinja2", "markupsafe"} or module == "classifier.report"
+    assert not roots & {"jinja2", "markupsafe"} or module == "classifier.pages"
     assert not at_import & {"jinja2", "markupsafe"}
+
+
+@pytest.mark.parametrize("module", EVERY)
+def test_extras_are_imported_when_they_are_needed(module: str) -> None:
+    """Whoever has not installed one can import everything."""
+    at_import = {name.split(".")[0] for node in runs_on_import(tree_of(module)) for name in names_imported(node)}
+    assert not at_import & {"dask", "distributed", "fastwarc", "fsspec", "pyarrow"}
 
 
 @pytest.mark.parametrize("module", EVERY)
