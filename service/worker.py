@@ -6,6 +6,8 @@ import socket
 import time
 import uuid
 from contextlib import suppress
+from functools import partial
+from selectors import EVENT_READ
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -28,6 +30,10 @@ from service.errors import HEADERS, PROBLEM, log_exception, problem
 HEAD_SECONDS = 10
 """Longest time for the lines in front of a body, when requests as a whole may take longer."""
 
+LINGER_SECONDS = 2.0
+"""How long a connection that was answered its last stays half open, for the client to read that and close it."""
+
+_LINGER_BYTES = 65_536  # of what still comes meanwhile
 _YIELD_SECONDS = 0.0001
 _LONGEST_YIELD_SECONDS = 0.002
 
@@ -45,6 +51,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._heads: WeakKeyDictionary[Any, Deadline] = WeakKeyDictionary()
         self._head_seconds = min(HEAD_SECONDS, self.app.settings.request_seconds)
         self._waiting: set[Any] = set()
+        self._lingering: dict[Any, tuple[float, int]] = {}  # until when, and the bytes that may still come
         super().init_process()
 
     def load_wsgi(self) -> None:
@@ -79,6 +86,52 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             return super().handle(conn)
         finally:
             self._deadlines.forget(head)
+
+    def finish_request(self, conn: Any, fs: Any) -> None:
+        """Go on with a connection that was answered. One that is at its end closes when its client has closed it, or
+        after a while (RFC 9112, 9.6); gunicorn would wait for that in the one thread that serves all connections.
+        """
+        if fs.cancelled() or fs.exception() is not None or fs.result():
+            super().finish_request(conn, fs)
+            return
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+            conn.sock.setblocking(False)
+            self.poller.register(conn.sock, EVENT_READ, partial(self._drain, conn))
+        except (OSError, ValueError):  # it is closed already
+            self._close(conn)
+            return
+        self._lingering[conn] = time.monotonic() + LINGER_SECONDS, _LINGER_BYTES
+
+    def murder_pending(self) -> None:
+        """Close connections whose time is up."""
+        super().murder_pending()
+        now = time.monotonic()
+        for conn in [conn for conn, (until, _) in self._lingering.items() if until < now]:
+            self._stop_lingering(conn)
+
+    def _drain(self, conn: Any, _: object) -> None:
+        until, left = self._lingering[conn]
+        try:
+            sent = conn.sock.recv(_LINGER_BYTES)
+            left = left - len(sent) if sent else 0
+        except BlockingIOError:
+            return
+        except OSError:
+            left = 0
+        if left > 0:
+            self._lingering[conn] = until, left
+        else:
+            self._stop_lingering(conn)
+
+    def _stop_lingering(self, conn: Any) -> None:
+        del self._lingering[conn]
+        self.poller.unregister(conn.sock)
+        self._close(conn)
+
+    def _close(self, conn: Any) -> None:
+        self.nr_conns -= 1
+        conn.close()
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Answer a request whose head has come: from here on the application sets its limit."""

@@ -24,6 +24,7 @@ from classifier.store import load_card
 from service.deadlines import GRACE_SECONDS
 from service.server import _memory_limits, default_workers
 from service.settings import Settings
+from service.worker import LINGER_SECONDS
 from tests.service.running import (
     ARTICLE,
     ONE,
@@ -286,6 +287,8 @@ def totals(service: Running) -> dict[str, float]:
 
 def check_totals(service: Running) -> None:
     """Ask for the metrics several times; each time they are those of 60 cleaned articles and 20 refusals."""
+    # A request's time is counted when its answer is out, which its client may have read by then.
+    wait_for(lambda: totals(service)['winnow_request_seconds_count{route="/v1/clean"}'] == 80)
     for _ in range(8):
         found = totals(service)
         route = 'method="POST",route="/v1/clean"'
@@ -396,6 +399,31 @@ def test_slow_senders_are_cut_off_and_hold_up_nobody(tmp_path: Path) -> None:
         assert took < 2 + GRACE_SECONDS + 2
         statuses = [answer.status if answer else None for answer in answers]
         assert statuses == [408, 408, 408, 404, None, None] * 2
+
+
+def test_clients_that_do_not_close_hold_up_nobody(tmp_path: Path) -> None:
+    """An answered connection whose client stays is closed after a while; others are served meanwhile."""
+    with running(tmp_path, workers=1) as service, ExitStack() as opened:
+        kept = [opened.enter_context(service.socket()) for _ in range(40)]
+        for connection in kept[:20]:
+            connection.sendall(post("/v1/clean", b"Story.", "text/plain", "Connection: close"))
+        for connection in kept[20:]:
+            connection.sendall(b"no HTTP\r\n\r\n" + bytes(50_000))
+        assert [next_answer(connection).status for connection in kept] == [200] * 20 + [400] * 20
+        began = time.monotonic()
+        service.clean()
+        assert time.monotonic() - began < 1
+        for connection in kept:
+            with suppress(ConnectionResetError):
+                assert connection.recv(1) == b""
+        wait_for(lambda: open_sockets(service.workers()[0]) < 20)
+        assert time.monotonic() - began < LINGER_SECONDS + 3
+
+
+def open_sockets(process: int) -> int:
+    """Return how many sockets a process has."""
+    names = [os.readlink(handle) for handle in Path(f"/proc/{process}/fd").iterdir()]
+    return sum(name.startswith("socket:") for name in names)
 
 
 def test_requests_that_wait_beyond_the_queue_are_told_to_come_back(tmp_path: Path) -> None:
