@@ -4,10 +4,8 @@
 the row to the one before without a line break. The raw article is what the rows make when joined.
 """
 
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import combinations
 from pathlib import Path
 
 from classifier.errors import SeedError
@@ -18,9 +16,6 @@ NEAR_DUPLICATE = 0.4
 
 ADDED_WEIGHT = 4
 """How many times an article counts that was added to the seeds: a handful of a site's must tell among many."""
-
-_SHINGLE = 24  # characters without white space: five or six words, or a clause of Chinese
-_COMMON = 20  # a shingle in more seeds than this is stock wording and tells nothing
 
 
 def read_seeds(directory: Path) -> list[LabelledArticle]:
@@ -149,23 +144,16 @@ def _row_problem(name: str, tab: str, piece: str, *, first: bool) -> str:
 
 def _duplicates(articles: Iterable[LabelledArticle]) -> Iterator[str]:
     """Tell of articles that share too much of their text with another one."""
-    seen: dict[str, str] = {}
-    owners: dict[int, list[int]] = defaultdict(list)
-    counts: list[int] = []
-    origins: list[str] = []
+    from classifier.shingles import shared  # imported here, for who only reads the format needs no numpy
+
+    origins: dict[str, str] = {}
     for article in articles:
         bare = "".join(article.text.split())
-        if bare in seen:
-            yield f"{article.origin}:1: the same text as {seen[bare]}; remove one of them"
-            continue
-        seen[bare] = article.origin
-        shingles = {hash(bare[i : i + _SHINGLE]) for i in range(0, max(1, len(bare) - _SHINGLE + 1))}
-        for shingle in shingles:
-            owners[shingle].append(len(counts))
-        counts.append(len(shingles))
-        origins.append(article.origin)
-    shared = Counter(pair for owner in owners.values() if 1 < len(owner) <= _COMMON for pair in combinations(owner, 2))
-    for (a, b), common in sorted(shared.items()):
-        if common > NEAR_DUPLICATE * min(counts[a], counts[b]):
-            share = common / min(counts[a], counts[b])
-            yield f"{origins[b]}:1: shares {share:.0%} of its text with {origins[a]}; write one of them anew"
+        if bare in origins:
+            yield f"{article.origin}:1: the same text as {origins[bare]}; remove one of them"
+        else:
+            origins[bare] = article.origin
+    names = list(origins.values())
+    for first, second, share in shared(list(origins)):
+        if share > NEAR_DUPLICATE:
+            yield f"{names[second]}:1: shares {share:.0%} of its text with {names[first]}; write one of them anew"

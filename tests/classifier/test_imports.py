@@ -43,6 +43,7 @@ def imports(module: str) -> set[str]:
     return {name for node in ast.walk(tree_of(module)) for name in names_imported(node)}
 
 
+@cache
 def own_imports(module: str) -> set[str]:
     """Return the modules of the library that a module imports."""
     return {name for name in CLASSIFIER for found in imports(module) if f"{found}.".startswith(f"classifier.{name}.")}
@@ -71,7 +72,8 @@ def runs_on_import(node: ast.AST) -> Iterator[ast.AST]:
         ("segments", set()),
         ("estimators", {"characters", "paragraphs", "ngrams"}),
         ("paragraphs", {"labels", "errors", "characters", "glue"}),
-        ("seeds", {"labels", "errors", "characters", "paragraphs"}),
+        ("seeds", {"labels", "errors", "characters", "paragraphs", "shingles"}),
+        ("shingles", {"ngrams"}),
         ("ngrams", {"characters", "paragraphs"}),
         ("likeness", {"characters", "paragraphs", "ngrams", "segments"}),
         ("phrases", {"characters", "errors", "paragraphs", "ngrams", "resources"}),

@@ -337,6 +337,7 @@ print("sound")
 """
 
 
+@pytest.mark.slow
 def test_a_store_survives_being_killed(store: ModelStore, quick_folder: Path, shipped: str) -> None:
     """Killed at 20 random moments, and before every step of adding and using a version, it loads every version, and
     the one in use is the last that was taken into use or the one that was just being taken.
