@@ -22,7 +22,7 @@ from service.batching import WAITING, Batcher, Busy
 from service.bodies import read_body, read_rows, too_large
 from service.docs import describes
 from service.errors import log_exception, problem
-from service.media import JSON, ROWS, ROWS_NAMES, TEXT, answer_type, body_type
+from service.media import JSON, ROWS_NAMES, TEXT, answer_type, body_type
 from service.metrics import Metrics
 from service.schema import BatchAnswer, CleanBatch, Cleaned, CleanRequest, check, parse, parse_json
 from service.serving import Serving
@@ -75,27 +75,28 @@ def clean_routes(serving: Serving, settings: Settings, metrics: Metrics) -> Blue
         rows=True,
         answer=BatchAnswer,
         answer_rows=True,
-        errors=(400, 408, 413, 415, 422, 503),
+        errors=(400, 406, 408, 413, 415, 422, 503),
     )
     def clean_batch() -> Response:
         """Clean many articles.
 
-        Send a JSON array, or JSON Lines (`application/x-ndjson`), which are answered in JSON Lines while more come, and
-        of which only some are in memory at a time. Articles are answered in order; in the place of one that cannot be
-        cleaned stands its error.
+        Send a JSON array, or JSON Lines (`application/x-ndjson`), which are answered while more come, and of which only
+        some are in memory at a time. The answer has the form that was sent, or the one that Accept likes better.
+        Articles are answered in order; in the place of one that cannot be cleaned stands its error.
         """
         cleaner = serving.cleaner()
         g.log = {"articles": 0, "model": cleaner.model.identifier}
-        if body_type((JSON, *ROWS_NAMES)) == JSON:
-            values = parse_json(read_body(settings.max_batch_bytes))
-            if not isinstance(values, list):
-                raise BadRequest("The body is not a JSON array of articles.")
-            if len(values) > settings.max_articles:
-                raise _too_many(settings)
-            lines = list(_punctual(_lines(_answers(cleaner, (_row(value, settings) for value in values), metrics))))
-            return Response(f"[{','.join(lines)}]\n", mimetype=JSON)
-        rows = (f"{line}\n".encode() for line in _lines(_answers(cleaner, _rows(settings), metrics)))
-        return Response(stream_with_context(_in_time(rows)), mimetype=ROWS)
+        kind = body_type((JSON, *ROWS_NAMES))
+        form = answer_type((JSON, *ROWS_NAMES) if kind == JSON else (*ROWS_NAMES, JSON))
+        asked = _array(settings) if kind == JSON else _rows(settings)
+        lines = _lines(_answers(cleaner, asked, metrics))
+        if kind == form == JSON:
+            response = Response(b"".join(_as_array(_punctual(lines))), mimetype=JSON)
+        else:
+            pieces = _as_array(lines) if form == JSON else (f"{line}\n".encode() for line in lines)
+            response = Response(stream_with_context(_in_time(pieces)), mimetype=form)
+        response.vary.add("Accept")
+        return response
 
     return routes
 
@@ -106,6 +107,15 @@ def _lines(answers: Iterator[dict[str, Any]]) -> Iterator[str]:
     for answer in answers:
         g.log["articles"] += 1
         yield app.json.dumps(answer, separators=_COMPACT)
+
+
+def _as_array(lines: Iterator[str]) -> Iterator[bytes]:
+    """Yield lines as the elements of a JSON array."""
+    before = "["
+    for line in lines:
+        yield f"{before}{line}".encode()
+        before = ","
+    yield b"]\n" if before == "," else b"[]\n"
 
 
 def _punctual(lines: Iterator[str]) -> Iterator[str]:
@@ -157,6 +167,15 @@ def _row(value: object, settings: Settings) -> Row:
     except HTTPException as error:
         return error
     return asked
+
+
+def _array(settings: Settings) -> Iterator[Row]:
+    values = parse_json(read_body(settings.max_batch_bytes))
+    if not isinstance(values, list):
+        raise BadRequest("The body is not a JSON array of articles.")
+    if len(values) > settings.max_articles:
+        raise _too_many(settings)
+    return (_row(value, settings) for value in values)
 
 
 def _rows(settings: Settings) -> Iterator[Row]:

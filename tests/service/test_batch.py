@@ -51,6 +51,48 @@ def test_articles_are_answered_in_order_as_alone(client: FlaskClient, form: str)
     assert post(client, articles, form) == [client.post("/v1/clean", json=article).get_json() for article in articles]
 
 
+@pytest.mark.parametrize("count", [0, 1, 3, 5])
+@pytest.mark.parametrize(
+    ("sent", "accept", "form"),
+    [
+        ("application/json", None, "application/json"),
+        ("application/json", "*/*", "application/json"),
+        ("application/json", ROWS, ROWS),
+        ("application/json", "application/jsonl", "application/jsonl"),
+        ("application/json", "application/json;q=0.5, application/x-ndjson", ROWS),
+        (ROWS, None, ROWS),
+        (ROWS, "application/json, text/plain, */*", ROWS),
+        (ROWS, "application/json", "application/json"),
+        ("application/jsonl", "*/*", ROWS),
+        ("application/jsonl", "application/x-ndjson;q=0, application/json;q=0.1", "application/json"),
+    ],
+)
+def test_the_answer_has_the_form_that_is_wanted(
+    client: FlaskClient, sent: str, accept: str | None, form: str, count: int
+) -> None:
+    """Whichever was sent; as it was sent when both will do. What it says is the same."""
+    articles = [{"text": "Story.\nPROMO", "id": str(number)} for number in range(count)]
+    rows = "".join(f"{json.dumps(article)}\n" for article in articles)
+    response = client.post(
+        "/v1/clean/batch",
+        data=json.dumps(articles) if sent == "application/json" else rows,
+        content_type=sent,
+        headers=None if accept is None else {"Accept": accept},
+    )
+    assert (response.status_code, response.mimetype, response.headers["Vary"]) == (200, form, "Accept")
+    found = response.get_json() if form == "application/json" else list(map(json.loads, response.text.splitlines()))
+    assert found == client.post("/v1/clean/batch", json=articles).get_json()
+    assert [one["id"] for one in found] == [str(number) for number in range(count)]
+
+
+@pytest.mark.parametrize("sent", ["application/json", ROWS])
+def test_a_form_that_there_is_not_is_406(client: FlaskClient, sent: str) -> None:
+    """The message names those there are."""
+    response = client.post("/v1/clean/batch", data=b"[]", content_type=sent, headers={"Accept": "text/html"})
+    assert response.status_code == 406
+    assert "application/json" in response.get_json()["detail"]
+
+
 @pytest.mark.parametrize("form", ["application/json", ROWS])
 @pytest.mark.parametrize(
     ("bad", "status"),
