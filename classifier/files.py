@@ -1,8 +1,10 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and files that one process at a time holds."""
 
+import fcntl
 import os
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -37,3 +39,16 @@ def settle(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a file, which is made if need be, among all processes and hosts that share it.
+
+    It is a lock on the open file (flock), which the system lets go when the process ends in whatever way; NFS honours
+    it from version 4 on. Processes forked inside hold it as well, those that are started anew do not. Raises
+    BlockingIOError at once when another one holds it, and OSError when it cannot be opened.
+    """
+    with path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield

@@ -6,16 +6,15 @@ written appears in one step, so that a process killed at any moment leaves a sto
 behind in folders whose names begin with a dot, which are not looked at.
 """
 
-import fcntl
 import os
 import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from classifier.errors import ModelError, OutputError, StoreBusyError
-from classifier.files import settle, write_whole
+from classifier.files import locked, settle, write_whole
 from classifier.model import Model
 from classifier.resources import default_model
 from classifier.store import ModelCard, load_card, load_model, save_model
@@ -147,19 +146,16 @@ class ModelStore:
 
     @contextmanager
     def training_lock(self) -> Iterator[None]:
-        """Hold the store's lock for one training at a time, among all processes and hosts that share the folder.
+        """Hold the store's lock (`files.locked`) for one training at a time, among all processes and hosts that share
+        the folder.
 
-        Raises StoreBusyError at once when another one holds it, and OutputError when the store cannot be written. It
-        is a lock on the open file (flock), which the system lets go when the process ends in whatever way; NFS honours
-        it from version 4 on. Processes forked inside hold it as well, those that are started anew do not.
+        Raises StoreBusyError at once when another one holds it, and OutputError when the store cannot be written.
         """
-        with self._writing():
-            self.directory.mkdir(parents=True, exist_ok=True)
-            file = (self.directory / "training.lock").open("ab")
-        with file:
+        with ExitStack() as stack:
             with self._writing():
+                self.directory.mkdir(parents=True, exist_ok=True)
                 try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    stack.enter_context(locked(self.directory / "training.lock"))
                 except BlockingIOError as error:
                     raise StoreBusyError(
                         f"another training is under way in {self.directory}; try again when it has ended"

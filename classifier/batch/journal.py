@@ -6,10 +6,9 @@ safe from a kill at any moment; as outputs are not forced to the disk one by one
 missed by their size and made again.
 """
 
-import fcntl
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,9 @@ from typing import Any
 from classifier.batch.places import OWN, Place
 from classifier.batch.summary import Failure
 from classifier.errors import InputError, OutputError, StoreBusyError
+from classifier.files import locked
 
 _NAME = f"{OWN}/journal.jsonl"
-_LOCK = f"{OWN}/lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +63,9 @@ class Journal:
             return
         path = Path(self._place.address) / OWN
         path.mkdir(parents=True, exist_ok=True)
-        with (path / "lock").open("ab") as file:
+        with ExitStack() as stack:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                stack.enter_context(locked(path / "lock"))
             except BlockingIOError as error:
                 raise StoreBusyError(
                     f"another run is under way in {self._place.address}; try again when it has ended"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from classifier.files import write_whole
+from classifier.files import locked, write_whole
 
 
 @pytest.mark.parametrize("durable", [False, True])
@@ -60,3 +60,15 @@ def test_a_durable_file_is_on_the_disk_before_its_name_is(tmp_path: Path, monkey
     assert steps == ["fsync", "replace", "fsync"]
     write_whole(tmp_path / "a.txt", b"new")
     assert steps[3:] == ["replace"]
+
+
+def test_a_file_is_held_by_one(tmp_path: Path) -> None:
+    """A second one is refused at once, and not when the first has let go; what stands in it stays."""
+    path = tmp_path / "lock"
+    path.write_text("kept", "utf-8")
+    for _ in range(2):
+        with locked(path), pytest.raises(BlockingIOError), locked(path):
+            pass
+    assert path.read_text("utf-8") == "kept"
+    with pytest.raises(FileNotFoundError), locked(tmp_path / "none" / "lock"):
+        pass

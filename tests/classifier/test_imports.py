@@ -91,7 +91,7 @@ def runs_on_import(node: ast.AST) -> Iterator[ast.AST]:
             {"batch.chunks", "errors", "batch.jsonlines", "labels", "batch.parquet", "batch.places", "batch.wet"},
         ),
         ("batch.units", {"batch.chunks", "errors", "batch.formats", "batch.places", "batch.summary"}),
-        ("batch.journal", {"errors", "batch.places", "batch.summary"}),
+        ("batch.journal", {"errors", "files", "batch.places", "batch.summary"}),
         ("batch.cluster", {"errors"}),
         ("comparison", {"alignment", "errors", "labels", "model", "paragraphs", "store", "training"}),
     ],
